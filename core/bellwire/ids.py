@@ -1,0 +1,47 @@
+"""Identifiers: UUIDv7 (RFC 9562) made by us before the insert, shown with a prefix that says what they name."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from datetime import datetime
+from uuid import UUID
+
+from bellwire.errors import FieldInvalid
+
+_VERSION_7 = 0x7 << 76
+_VARIANT = 0x2 << 62
+
+
+def new_id() -> UUID:
+    """A new id: 48 bits of milliseconds, then 74 random bits, so that ids sort by the time they were made."""
+    millis = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10))
+    return UUID(int=(millis << 80) | _VERSION_7 | ((noise >> 68) << 64) | _VARIANT | (noise & 0x3FFF_FFFF_FFFF_FFFF))
+
+
+def new_key() -> str:
+    """A key for a URL: 256 random bits, urlsafe. Only its hash is stored."""
+    return secrets.token_urlsafe(32)
+
+
+def show(prefix: str, value: UUID) -> str:
+    """`msg_0192…`: the id as users see it."""
+    return f"{prefix}_{value.hex}"
+
+
+def parse_id(prefix: str, shown: str, field: str = "id") -> UUID:
+    """The id behind what a user wrote. Raises FieldInvalid naming `field`."""
+    head, _, digits = shown.partition("_")
+    if head == prefix and len(digits) == 32:
+        try:
+            return UUID(hex=digits)
+        except ValueError:
+            pass
+    raise FieldInvalid(field, f"must look like {prefix}_ and 32 hexadecimal digits", "invalid_id")
+
+
+def first_id(at: datetime) -> UUID:
+    """The smallest id that `new_id` could have made at a time: for ranges of ids that are ranges of time."""
+    return UUID(int=(int(at.timestamp() * 1000) << 80) | _VERSION_7 | _VARIANT)
