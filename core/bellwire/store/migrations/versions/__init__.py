@@ -1,0 +1,1 @@
+"""Migrations, written by hand, one file a revision."""

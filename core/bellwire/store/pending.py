@@ -1,0 +1,67 @@
+"""Statements for events that wait: to be fetched from their platform, or to be decided once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from bellwire.store import schema
+from bellwire.store.types import AnyRow
+
+_e = schema.events.c
+
+
+def take(connection: sa.Connection, now: datetime, again_at: datetime, limit: int) -> Sequence[AnyRow]:
+    """Take due events: each counts one try and is due again at `again_at`, so that a process that dies with it loses nothing."""
+    due = sa.select(_e.id).where(sa.text("events.status < 2"), _e.due <= now).order_by(_e.due).limit(limit)
+    if connection.dialect.name == "postgresql":
+        due = due.with_for_update(skip_locked=True)
+    return connection.execute(
+        sa.update(schema.events)
+        .where(_e.id.in_(due.scalar_subquery()))
+        .values(attempts=_e.attempts + 1, due=again_at)
+        .returning(*schema.events.c)
+    ).all()
+
+
+def decided(connection: sa.Connection, event_id: UUID, attempt: int) -> bool:
+    """Mark an event as decided; False when another try was begun or ended meanwhile: then nothing may be written."""
+    changed = connection.execute(
+        sa.update(schema.events)
+        .where(_e.id == event_id, _e.status == schema.EVENT_PENDING, _e.attempts == attempt)
+        .values(status=schema.EVENT_DECIDED, due=None, error=None)
+    )
+    return changed.rowcount == 1
+
+
+def complete(connection: sa.Connection, event_id: UUID, content: bytes, subject: str) -> None:
+    """Keep what the platform added to an event that had only ids."""
+    connection.execute(sa.update(schema.events).where(_e.id == event_id).values(content=content, subject=subject))
+
+
+def failed(connection: sa.Connection, event_id: UUID, attempt: int, due: datetime | None, error: str) -> None:
+    """Note why a try failed; `due` None: it was the last, the event is a dead letter."""
+    status = schema.EVENT_PENDING if due is not None else schema.EVENT_DEAD
+    connection.execute(
+        sa.update(schema.events)
+        .where(_e.id == event_id, _e.status == schema.EVENT_PENDING, _e.attempts == attempt)
+        .values(status=status, due=due, error=error[:200])
+    )
+
+
+def revive(connection: sa.Connection, tenant_id: UUID, event_id: UUID, now: datetime) -> bool:
+    """Give a dead letter another five tries."""
+    changed = connection.execute(
+        sa.update(schema.events)
+        .where(_e.id == event_id, _e.tenant_id == tenant_id, _e.status == schema.EVENT_DEAD)
+        .values(status=schema.EVENT_PENDING, attempts=0, due=now, error=None)
+    )
+    return changed.rowcount == 1
+
+
+def next_due(connection: sa.Connection) -> datetime | None:
+    """When the next waiting event is due."""
+    return connection.execute(sa.select(sa.func.min(_e.due)).where(sa.text("events.status < 2"))).scalar()

@@ -1,0 +1,106 @@
+"""Who is sending: workers' beats, and the messages of those that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bellwire.model import Status
+from bellwire.store import schema
+from bellwire.store.schema import STATUS_CODES
+from bellwire.store.types import AnyRow, Id, Instant
+
+_m, _w = schema.messages.c, schema.workers.c
+
+_REGISTER = {
+    "sqlite": sqlite.insert(schema.workers).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(schema.workers).on_conflict_do_nothing(),
+}
+
+
+def register(connection: sa.Connection, worker_id: UUID, kind: str, pid: int, host: str, now: datetime) -> None:
+    """A worker's row, from which others see that it lives; once more after a commit whose end was not known."""
+    row = {"id": worker_id, "kind": kind, "pid": pid, "host": host, "beat": 0, "started_at": now, "beat_at": now}
+    connection.execute(_REGISTER[connection.dialect.name], row)
+
+
+_beat = (
+    sa.update(schema.workers)
+    .where(_w.id == sa.bindparam("b_id", type_=Id))
+    .values(beat=_w.beat + 1, beat_at=sa.bindparam("b_at", type_=Instant))
+)
+
+
+def beat(connection: sa.Connection, worker_id: UUID, now: datetime) -> bool:
+    """Count the worker's beat up; False when somebody called it dead and removed its row."""
+    return connection.execute(_beat, {"b_id": worker_id, "b_at": now}).rowcount == 1
+
+
+def beats(connection: sa.Connection) -> dict[UUID, int]:
+    """Each worker's beat counter."""
+    return {row.id: row.beat for row in connection.execute(sa.select(_w.id, _w.beat))}
+
+
+def remove(connection: sa.Connection, worker_id: UUID) -> bool:
+    """Forget a worker that ended or is dead; False when its row is locked, so that it beats at this moment or stopped in it.
+
+    Nobody waits for the lock of a stopped process: the database ends its transaction, and the next sweep finds it.
+    """
+    found = sa.select(_w.id).where(_w.id == worker_id)
+    if connection.dialect.name == "postgresql":
+        found = found.with_for_update(skip_locked=True)
+    return connection.execute(sa.delete(schema.workers).where(_w.id.in_(found.scalar_subquery()))).rowcount == 1
+
+
+#: What follows from a change of status needs these.
+FOLLOWED = (
+    _m.id,
+    _m.tenant_id,
+    _m.account_id,
+    _m.attempts,
+    _m.epoch,
+    _m.installation_id,
+    _m.subject,
+    _m.customer_ref,
+    _m.trigger_id,
+    _m.contact_id,
+    _m.reference,
+    _m.event_id,
+)
+
+
+def orphans(connection: sa.Connection, now: datetime, limit: int = 500) -> Sequence[AnyRow]:
+    """Messages in `sending` whose worker has no row any more: they become `unknown` and are given to the caller.
+
+    A claim can commit after its worker was called dead, so this is asked again and again.
+    """
+    lost = sa.select(_m.id).where(sa.text("messages.status = 2"), _m.owner.not_in(sa.select(_w.id))).limit(limit)
+    if connection.dialect.name == "postgresql":
+        lost = lost.with_for_update(skip_locked=True)
+    return connection.execute(
+        sa.update(schema.messages)
+        .where(_m.id.in_(lost.scalar_subquery()))
+        .values(status=STATUS_CODES[Status.UNKNOWN], updated_at=now)
+        .returning(*FOLLOWED)
+    ).all()
+
+
+def reclaim(connection: sa.Connection, worker_id: UUID, held: Collection[UUID], now: datetime) -> Sequence[AnyRow]:
+    """Messages of this living worker that it does not hold were never started: their claim committed and it was not told.
+
+    They wait again and are given to the caller, whose cycle had been charged for them.
+    """
+    mine = sa.select(_m.id).where(sa.text("messages.status = 2"), _m.owner == worker_id)
+    lost = [row.id for row in connection.execute(mine) if row.id not in held]
+    if not lost:
+        return []
+    return connection.execute(
+        sa.update(schema.messages)
+        .where(_m.id.in_(lost), sa.text("messages.status = 2"), _m.owner == worker_id)
+        .values(status=STATUS_CODES[Status.QUEUED], owner=None, attempts=_m.attempts - 1, updated_at=now)
+        .returning(_m.id, _m.tenant_id, _m.price, _m.currency)
+    ).all()

@@ -1,0 +1,113 @@
+"""Statements for write-backs: jobs of one object at a platform are taken together, and one process at a time has the object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from bellwire.store import outbox, schema
+from bellwire.store.outbox import Queue
+from bellwire.store.schema import JOB_QUEUED, JOB_WORKING
+from bellwire.store.types import AnyRow, Id, Instant
+
+QUEUE = Queue(
+    table=schema.write_backs, key="installation_id", target=schema.installations, stamp="updated_at", detail="status_detail"
+)
+
+_w, _m, _c, _r = schema.write_backs.c, schema.messages.c, schema.contacts.c, schema.replies.c
+_ROWS = 500  # of all objects in one claim; what is more comes with the next
+_BUSY = timedelta(seconds=0.5)  # until an object is looked at again that somebody has in hand
+
+#: A job with what it tells of: read when it runs, so that an erased person's is gone.
+_COLUMNS = (
+    _w.id,
+    _w.tenant_id,
+    _w.installation_id,
+    _w.kind,
+    _w.subject,
+    _w.customer_ref,
+    _w.message_id,
+    _w.contact_id,
+    _w.reply_id,
+    _w.value,
+    _w.details,
+    _w.at,
+    _w.status,
+    _w.attempts,
+    _w.due,
+    _m.status.label("message_status"),
+    _m.text.label("message_text"),
+    _c.id.label("person_id"),
+    _c.msisdn.label("msisdn"),
+    _r.text.label("reply_text"),
+    _r.msisdn.label("reply_msisdn"),
+)
+_JOBS = (
+    schema.write_backs.outerjoin(schema.messages, _m.id == _w.message_id)
+    .outerjoin(schema.replies, _r.id == _w.reply_id)
+    .outerjoin(schema.contacts, _c.id == sa.func.coalesce(_w.contact_id, _m.contact_id))
+)
+
+_due = (
+    sa.select(_w.subject, _w.kind)
+    .where(
+        _w.installation_id == sa.bindparam("installation", type_=Id),
+        sa.text("write_backs.status = 0"),
+        _w.due <= sa.bindparam("now", type_=Instant),
+    )
+    .order_by(_w.due, _w.id)
+    .limit(sa.bindparam("most"))
+)
+_objects = (
+    sa.select(*_COLUMNS)
+    .select_from(_JOBS)
+    .where(
+        _w.installation_id == sa.bindparam("installation", type_=Id),
+        sa.text("write_backs.status < 2"),
+        _w.subject.in_(sa.bindparam("subjects", expanding=True)),
+    )
+    .order_by(_w.status.desc(), _w.at, _w.id)  # what is in hand first: the limit must not hide it
+    .limit(_ROWS)
+)
+
+
+def claim(connection: sa.Connection, installation_id: UUID, owner: UUID, now: datetime, room: int) -> list[list[AnyRow]]:
+    """Take the due jobs of up to `room` objects, those of one kind of an object together, oldest first.
+
+    All that waits for the object comes along, due or not, so that an older status is never written after a newer one; unless a
+    job of it has failed and waits for its next try: then the new ones wait with it.
+    """
+    if outbox.lock(connection, QUEUE, installation_id) is None:
+        return []
+    kinds: dict[str, str] = {}
+    for due in connection.execute(_due, {"installation": installation_id, "now": now, "most": room * 4}):
+        kinds.setdefault(due.subject, due.kind)
+    subjects = list(kinds)[:room]
+    if not subjects:
+        return []
+    found: dict[str, list[AnyRow]] = {subject: [] for subject in subjects}
+    for row in connection.execute(_objects, {"installation": installation_id, "subjects": subjects}):
+        found[row.subject].append(row)
+    taken: list[list[AnyRow]] = []
+    later: list[tuple[UUID, datetime]] = []
+    for subject, rows in found.items():
+        waits = [row for row in rows if row.status == JOB_QUEUED and row.kind == kinds[subject]]
+        until = _not_before(rows, waits, now)
+        if until is None and waits:
+            taken.append(waits)
+        elif until is not None:
+            later.extend((row.id, until) for row in waits if row.due <= now)
+    outbox.put_off(connection, schema.write_backs, later)
+    if taken:
+        outbox.take(connection, schema.write_backs, [row.id for rows in taken for row in rows], owner)
+    return taken
+
+
+def _not_before(rows: Sequence[AnyRow], waits: Sequence[AnyRow], now: datetime) -> datetime | None:
+    """When an object can be taken; None: now."""
+    if any(row.status == JOB_WORKING for row in rows):
+        return now + _BUSY
+    return max((row.due for row in waits if row.attempts and row.due > now), default=None)
