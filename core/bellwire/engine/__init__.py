@@ -1,0 +1,1 @@
+"""The shell around the domain: intake, pump, receipts, write-backs."""

@@ -1,0 +1,24 @@
+"""What claims and attempts add to a message's `why`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bellwire.engine.rows import stamp
+
+MOST, KEPT_FIRST = 50, 10  # of what happened very often the first and the last entries tell enough
+
+
+def noted(notes: Sequence[Mapping[str, Any]] | None, note: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
+    """A message's notes with one more; the same again only counts up, so that a long outage is one line."""
+    said = {key: value for key, value in note.items() if value}
+    before = list(notes or ())
+    last = {key: value for key, value in before[-1].items() if key not in ("at", "times")} if before else None
+    if last == said:
+        before[-1] = {**before[-1], "at": stamp(now), "times": before[-1].get("times", 1) + 1}
+        return before
+    if len(before) >= MOST:
+        del before[KEPT_FIRST : len(before) - (MOST - KEPT_FIRST) + 1]
+    return [*before, {"at": stamp(now), **said}]

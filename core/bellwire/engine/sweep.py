@@ -1,0 +1,143 @@
+"""Once a second: who died, what is in doubt, what waits for an account that takes nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from bellwire.engine.accounts import Accounts
+from bellwire.engine.followups import Changes, Followups, change_of
+from bellwire.engine.notes import noted
+from bellwire.engine.routes import backup_for
+from bellwire.engine.runtime import Engine
+from bellwire.ids import new_id, show
+from bellwire.model import Reason, Status
+from bellwire.store import dispatch, workers
+from bellwire.store.dispatch import Place
+from bellwire.store.schema import STATUS_CODES
+from bellwire.store.types import AnyRow
+
+log = logging.getLogger(__name__)
+
+WALK = 500  # messages of one blocked account looked at in one sweep
+DEAD_S = 5.0  # a worker whose beat stood still for so long, by our own clock, is dead
+PAUSE_S = 5.0  # when we did not look for so long ourselves, nobody is judged by that time
+
+
+@dataclass(slots=True)
+class Watch:
+    """When each worker's beat was last seen to change, on our monotonic clock."""
+
+    beats: dict[UUID, tuple[int, float]] = field(default_factory=dict)
+    looked_at: float = 0.0
+
+    def dead(self, seen: dict[UUID, int], now: float) -> list[UUID]:
+        """Workers whose beat has not moved for DEAD_S seconds. After a pause of our own nobody is judged by it."""
+        if now - self.looked_at >= PAUSE_S:
+            self.beats.clear()
+        self.looked_at = now
+        for worker, beat in seen.items():
+            known = self.beats.get(worker)
+            if known is None or known[0] != beat:
+                self.beats[worker] = (beat, now)
+        for gone in self.beats.keys() - seen.keys():
+            del self.beats[gone]
+        return [worker for worker, (_, since) in self.beats.items() if now - since >= DEAD_S]
+
+
+class Sweep:
+    """The statements of one sweep, inside the pump's transaction. `places`: how far each blocked account's messages were seen."""
+
+    def __init__(self, engine: Engine, accounts: Accounts, watch: Watch, places: dict[UUID, Place]) -> None:
+        self._engine, self._accounts, self._watch, self._places = engine, accounts, watch, places
+        self.more = False  # so many could be moved on that the next sweep should not wait
+
+    def run(self, connection: sa.Connection, clock: float, worker_id: UUID) -> Changes:
+        """Sweep. `clock`: monotonic seconds."""
+        followups = self._engine.followups()
+        now = self._engine.now()
+        self.more = False
+        for worker in self._watch.dead(workers.beats(connection), clock):
+            if worker != worker_id and workers.remove(connection, worker):
+                log.warning("a worker died: what it was sending is unknown", extra={"worker": worker.hex})
+        for row in self._lost(connection, now):
+            self._follow(followups, row, Status.UNKNOWN, now)
+        for account in self._accounts.in_turn():
+            if not self._accounts.takes_any(account) or not self._accounts.is_healthy(account.value.id):
+                self._walk(connection, account.value.id, now, followups)
+        followups.insert(connection)
+        return followups.changes
+
+    def _lost(self, connection: sa.Connection, now: datetime) -> Sequence[AnyRow]:
+        """What dead workers were sending becomes `unknown`, with an attempt that says so."""
+        lost = workers.orphans(connection, now)
+        attempts = [
+            {
+                "id": new_id(),
+                "tenant_id": row.tenant_id,
+                "message_id": row.id,
+                "account_id": row.account_id,
+                "number": row.attempts,
+                "started_at": now,
+                "ended_at": None,
+                "outcome": "lost",
+                "error_class": "ambiguous",
+                "code": None,
+                "detail": "the worker that was sending it ended",
+                "http_status": None,
+                "carrier_ref": None,
+                "charge": None,
+            }
+            for row in lost
+        ]
+        dispatch.add_attempts(connection, attempts)
+        return lost
+
+    def _walk(self, connection: sa.Connection, account_id: UUID, now: datetime, followups: Followups) -> None:
+        """Look at some of what waits for an account that takes nothing: end what is over, give the rest to its backup where the
+        route has one. The next sweep goes on where this one ends, so that a long queue costs each of them the same.
+        """
+        found = dispatch.stranded(connection, account_id, now, self._places.pop(account_id, None), WALK)
+        changed = []
+        here = show("acc", account_id)
+        for row in found:
+            config = self._accounts.config(row.tenant_id)
+            if row.expires_at <= now:
+                self._follow(followups, row, Status.EXPIRED, now, Reason.EXPIRED)
+                note = {"step": "claim", "outcome": "expired", "detail": f"{here} takes nothing now"}
+                changed.append({**_row(row, note, now), "b_status": STATUS_CODES[Status.EXPIRED], "b_reason": str(Reason.EXPIRED)})
+                continue
+            tried = [*(row.tried or ()), here]
+            backup = config and backup_for(config, self._engine.plugins.carriers, self._accounts.is_healthy, row, tried)
+            if backup:
+                note = {"step": "claim", "outcome": "rerouted", "detail": f"{here} takes nothing now"}
+                changed.append({**_row(row, note, now), "b_account": backup[0], "b_sender": backup[1]})
+        dispatch.settle(connection, changed)
+        if len(found) == WALK:
+            last = found[-1]
+            self._places[account_id] = (last.lane, last.due, last.id)
+            self.more = self.more or bool(changed)
+
+    def _follow(self, followups: Followups, row: AnyRow, status: Status, now: datetime, reason: Reason | None = None) -> None:
+        config = self._accounts.config(row.tenant_id)
+        if config is not None:
+            followups.add(config, change_of(row, status, now, reason))
+
+
+def _row(row: AnyRow, note: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return {
+        "b_id": row.id,
+        "b_status": None,
+        "b_reason": None,
+        "b_due": row.due,
+        "b_account": row.account_id,
+        "b_sender": row.sender_id,
+        "b_notes": noted(row.notes, note, now),
+        "b_at": now,
+    }
