@@ -1,0 +1,5 @@
+"""`python -m bellwire`: the same as the command."""
+
+from bellwire.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""`try` and `certify` on the example plugin, in one process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bellwire_example
+import pytest
+from bellwire import Carrier, Connector, SignatureMismatch
+from bellwire.cli import main
+from bellwire.cli.setup import Setup
+from bellwire.plugins import Plugins
+from click.testing import CliRunner, Result
+
+
+def run(*args: str, connector: Connector = bellwire_example.connector, carrier: Carrier = bellwire_example.carrier) -> Result:
+    setup = Setup(environ={}, cwd=Path("/nowhere"))
+    setup.plugins = Plugins.of(connector, carrier)
+    return CliRunner().invoke(main, args, obj=setup)
+
+
+def test_without_a_sample_they_are_listed() -> None:
+    result = run("try", "example_till")
+    assert result.exit_code == 0
+    assert "a receipt that was paid at the till" in result.stdout
+    listed = json.loads(run("try", "example_till", "--json").stdout)
+    assert [one["sample"] for one in listed["samples"]] == ["drawer_opened", "order_paid"]
+
+
+def test_a_sample_is_signed_verified_and_read() -> None:
+    result = run("try", "example_till", "order_paid")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:2] == ["signed and verified", "read: order.paid receipt/R-1001 (id R-1001)"]
+    assert "12.50" in result.stdout
+    told = json.loads(run("try", "example_till", "order_paid", "--json").stdout)
+    assert (told["verified"], told["refused"], told["events"][0]["occurred_at"]) == (True, "", "2026-01-05T08:59:58Z")
+
+
+def test_an_event_that_is_not_served() -> None:
+    assert "nothing that we serve" in run("try", "example_till", "drawer_opened").stdout
+
+
+def test_a_carrier_s_samples() -> None:
+    assert "read: receipt OK of 77: delivered" in run("try", "example_sms", "dlr_delivered").stdout
+    assert "read: reply 78 from +15550100001 to 12345: STOP" in run("try", "example_sms", "reply_stop").stdout
+
+
+def test_what_is_refused_ends_with_one() -> None:
+    def refuse(*_: Any) -> None:
+        raise SignatureMismatch("example_till: no")
+
+    deaf = replace(bellwire_example.connector, verify=refuse)
+    result = run("try", "example_till", "order_paid", connector=deaf)
+    assert (result.exit_code, result.stdout) == (1, "refused: SignatureMismatch: example_till: no\n")
+    result = run("try", "example_till", "order_paid", "--json", connector=deaf)
+    assert (result.exit_code, json.loads(result.stdout)["verified"]) == (1, False)
+
+
+@pytest.mark.parametrize("args", [("try", "nothing"), ("certify", "nothing")])
+def test_an_unknown_name_tells_the_known_ones(args: tuple[str, ...]) -> None:
+    result = run(*args)
+    assert (result.exit_code, "there are: example_sms, example_till" in result.stderr) == (2, True)
+
+
+def test_an_unknown_sample_tells_the_known_ones() -> None:
+    result = run("try", "example_till", "order_payed")
+    assert (result.exit_code, "order_paid" in result.stderr) == (2, True)
+
+
+def test_a_good_connector_is_certified() -> None:
+    result = run("certify", "example_till")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "example_till: 16 passed")
+
+
+def test_a_bad_one_is_not() -> None:
+    gullible = replace(bellwire_example.connector, verify=lambda *_: None)
+    result = run("certify", "example_till", "--json", connector=gullible)
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["name"], told["passed"]) == (1, "example_till", False)
+    assert {"question": "an unsigned request is refused", "outcome": "failed", "detail": "drawer_opened: was believed"} in told[
+        "answers"
+    ]
