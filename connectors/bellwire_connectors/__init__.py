@@ -1,0 +1,1 @@
+"""Platforms and carriers, one folder each."""
