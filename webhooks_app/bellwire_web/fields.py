@@ -1,0 +1,137 @@
+"""What request and answer models are made of: strict bases, times, durations, ids, pages."""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
+from uuid import UUID
+
+from bellwire.domain.when import MAX_DAYS, parse_span
+from bellwire.errors import FieldInvalid
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIRST_YEAR, _LAST_YEAR = 2000, 2099  # a year outside is a mistake somewhere, and overflows somebody's arithmetic
+
+
+class Model(BaseModel):
+    """A request: no field we don't know, no value of another kind."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Answer(BaseModel):
+    """An answer: closed, so that nothing leaks by being added to a row. Every field is there; null where there is nothing."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_serialization_defaults_required=True
+    )
+
+
+def _timestamp(value: object) -> datetime:
+    """Pydantic alone would take "5" for a time in 1970."""
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise PydanticCustomError("time", "must be a time with its zone, such as 2026-01-31T09:00:00Z")
+    try:
+        found = datetime.fromisoformat(value.upper())
+        if _FIRST_YEAR <= found.year <= _LAST_YEAR:
+            return found.astimezone(UTC)
+    except ValueError as e:
+        raise PydanticCustomError("time", "is no time of any calendar") from e
+    raise PydanticCustomError("out_of_range", "must be between the years 2000 and 2099")
+
+
+#: RFC 3339 with a zone, given on in UTC.
+Timestamp = Annotated[
+    datetime,
+    PlainValidator(_timestamp),
+    WithJsonSchema({"type": "string", "format": "date-time", "example": "2026-01-31T09:00:00Z"}),
+]
+
+
+def _seconds(value: object) -> int:
+    try:
+        return int(parse_span(value, field="").total_seconds())
+    except FieldInvalid as e:
+        raise PydanticCustomError("duration", "{why}", {"why": e.message}) from e
+
+
+#: Seconds, written as an integer or as "90s", "15m", "1h30m", "2d", "PT1H".
+Duration = Annotated[
+    int,
+    PlainValidator(_seconds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_DAYS * 86_400},
+                {"type": "string", "pattern": "^[0-9]{1,4}(s|m|h)$|^[0-9]{1,2}d$"},
+            ],
+            "example": "15m",
+        }
+    ),
+]
+
+#: How tenants name templates, triggers and accounts.
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
+#: A name that also stands in paths.
+PathName = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[^\s/?#%](?:[^/?#%]*[^\s/?#%])?$", examples=["order_shipped"])
+]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["UZ"])]
+Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", examples=["en"])]
+#: A number as people write it; read by the tenant's country when it has no `+`.
+Number = Annotated[str, Field(min_length=3, max_length=64, examples=["+998900000001"])]
+E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{4,14}$", examples=["+998900000001"])]
+Money = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", examples=["12.50"])]
+
+
+MessageId = Annotated[str, Field(pattern="^msg_[0-9a-f]{32}$", examples=["msg_0192f0c800007000800000000000abcd"])]
+EventId = Annotated[str, Field(pattern="^evt_[0-9a-f]{32}$", examples=["evt_0192f0c800007000800000000000abcd"])]
+InstallationId = Annotated[str, Field(pattern="^ins_[0-9a-f]{32}$", examples=["ins_0192f0c800007000800000000000abcd"])]
+AccountId = Annotated[str, Field(pattern="^acc_[0-9a-f]{32}$", examples=["acc_0192f0c800007000800000000000abcd"])]
+TriggerId = Annotated[str, Field(pattern="^trg_[0-9a-f]{32}$", examples=["trg_0192f0c800007000800000000000abcd"])]
+ReplyId = Annotated[str, Field(pattern="^rpl_[0-9a-f]{32}$", examples=["rpl_0192f0c800007000800000000000abcd"])]
+CallbackId = Annotated[str, Field(pattern="^cbk_[0-9a-f]{32}$", examples=["cbk_0192f0c800007000800000000000abcd"])]
+KeyId = Annotated[str, Field(pattern="^key_[0-9a-f]{32}$", examples=["key_0192f0c800007000800000000000abcd"])]
+TenantId = Annotated[str, Field(pattern="^ten_[0-9a-f]{32}$", examples=["ten_0192f0c800007000800000000000abcd"])]
+AuditId = Annotated[str, Field(pattern="^aud_[0-9a-f]{32}$", examples=["aud_0192f0c800007000800000000000abcd"])]
+PrivacyId = Annotated[str, Field(pattern="^prv_[0-9a-f]{32}$", examples=["prv_0192f0c800007000800000000000abcd"])]
+LedgerId = Annotated[str, Field(pattern="^led_[0-9a-f]{32}$", examples=["led_0192f0c800007000800000000000abcd"])]
+JobId = Annotated[str, Field(pattern="^job_[0-9a-f]{32}$", examples=["job_0192f0c800007000800000000000abcd"])]
+
+#: A time in an answer: RFC 3339, UTC, with Z.
+Time = Annotated[datetime, Field(examples=["2026-01-31T09:00:00Z"])]
+
+
+class PageQuery(Model):
+    """How a list is asked for."""
+
+    limit: Annotated[int, Field(ge=1, le=200, description="How many at most.")] = 50
+    cursor: Annotated[str | None, Field(max_length=64, description="`next` of the page before.")] = None
+
+    @property
+    def before(self) -> UUID | None:
+        """The id after which the page begins. Raises FieldInvalid for a cursor that is not ours."""
+        if self.cursor is None:
+            return None
+        try:
+            return UUID(bytes=base64.urlsafe_b64decode(f"{self.cursor}=="))
+        except ValueError as e:
+            raise FieldInvalid("cursor", "must be `next` of the page before, as it was", "cursor_invalid") from e
+
+
+def next_cursor(last: UUID | None) -> str | None:
+    """How the next page is asked for, None on the last."""
+    return None if last is None else base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
+
+
+class Page(Answer, Generic[T]):
+    """One page of a list, newest first. `next` is null on the last."""
+
+    items: list[T]
+    next: Annotated[str | None, Field(description="The cursor of the next page; null on the last.")]
