@@ -1,0 +1,86 @@
+"""B1: workers are killed at random moments under load. Nothing is lost, nothing is sent twice, what is in doubt is called so."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bellwire.engine.sender import STARTING
+from bellwire.model import Status
+from proofs.scene import PRICE_MICROS, Scene, database, scene
+from standins.world import until
+
+SMALL = pytest.param(4, 150, id="small")
+FULL = pytest.param(50, 2_000, id="full", marks=pytest.mark.proof)
+#: From a claim's commit to its call, and from the answer to its record, on a machine that starts processes all the time.
+SLACK_S = 0.25
+
+
+@pytest.mark.parametrize(("kills", "events"), [SMALL, FULL])
+def test_killed_workers_lose_and_double_nothing(
+    database_url: str, tmp_path: Path, kills: int, events: int, tell: Callable[..., None], counts: Callable[[str, int], int]
+) -> None:
+    if kills > SMALL.values[0]:
+        kills, events = counts("kills", kills), counts("events", events)
+    began = time.monotonic()
+    with scene(database_url, tmp_path) as play:
+        several = database(play.world) == "postgresql"
+        play.fleet.start(4 if several else 1)
+        killed, taken = _kill_under_load(play, kills, events, pause_s=0.5 if several else 1.0)
+        until(lambda: _quiet(play), "nothing waits and nothing is being sent", within_s=60)
+        sends, statuses = play.sends(), play.world.statuses()
+        made, unknown = {row.id for row in play.world.messages()}, play.by_status(Status.UNKNOWN)
+        lost = [one for one in made - unknown if not sends[one]]
+        twice = [one for one, count in sends.items() if count > 1]
+        never = [one for one in unknown if not sends[one]]
+        money = play.money()
+        codes = [play.fleet.stop(worker) for worker in list(play.fleet.workers)]
+        until(lambda: play.carrier.stats["callbacks"]["waiting"] == 0, within_s=30)
+        play.deliver_receipts()
+        settled = unknown - play.by_status(Status.UNKNOWN)
+        tell(
+            "B1 kill -9",
+            database(play.world),
+            f"{len(killed)} kills, {taken} events, {4 if several else 1} worker(s), {round(time.monotonic() - began)} s",
+            lost=len(lost),
+            twice=len(twice),
+            stuck_in_sending=statuses["sending"],
+            unknown=len(unknown),
+            of_these_settled_by_receipts=len(settled),
+            never_at_the_carrier=len(never),
+            calls_in_flight_at_the_kills=play.in_flight_at(killed, 0.0),
+            within_50_ms=play.in_flight_at(killed, 0.05),
+            ledger_off=money[0] - money[1],
+        )
+        assert len(made) == taken >= events
+        assert (lost, twice, statuses["sending"]) == ([], [], 0)
+        assert set(codes) == {0}
+        assert money[0] == money[1] == play.credit_micros - PRICE_MICROS * (statuses["sent"] + len(unknown))
+        assert len(unknown) - len(never) <= play.in_flight_at(killed, SLACK_S)
+        assert len(never) <= STARTING * len(killed)
+        assert settled == unknown - set(never), "a receipt settles every one that the carrier has"
+
+
+def _kill_under_load(play: Scene, kills: int, events: int, *, pause_s: float) -> tuple[list[float], int]:
+    """Kill somebody every now and then while events come; when that was, and how many events were taken."""
+    dice = random.Random(7)
+    killed: list[float] = []
+    with play.reporting() as taken:
+        while len(killed) < kills or taken[0] < events:
+            play.fleet.wait_for_one()
+            time.sleep(dice.uniform(0.0, 2 * pause_s))
+            if len(killed) < kills:
+                killed.append(play.fleet.kill(dice.choice(play.fleet.ready())))
+                play.fleet.start(wait=False)
+            balance, ledger = play.money()
+            assert balance == ledger
+        count = taken[0]
+    return killed, max(count, taken[0])
+
+
+def _quiet(play: Scene) -> bool:
+    statuses = play.world.statuses()
+    return not any(statuses[name] for name in ("scheduled", "queued", "sending"))

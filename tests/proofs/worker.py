@@ -1,0 +1,32 @@
+"""One worker process of a proof: what `bellwire work` runs, on SQLite too. Says "ready"; SIGTERM drains it and ends it with 0."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from bellwire.config import load
+from bellwire.engine.process import Process
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    if sys.platform == "linux":  # a proof that is stopped leaves nothing behind
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    process = Process(load(os.environ, Path.cwd()), kind="work")
+    process.start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    stop.wait()
+    process.drain()
+
+
+if __name__ == "__main__":
+    main()
