@@ -445,7 +445,17 @@ replies = Table(
     Column("part", SmallInteger),
     Column("parts", SmallInteger),
     Column("received_at", Instant, nullable=False),
+    Column("passed", Text),  # waiting | taken | dead: to the platform of the conversation; null: to nobody
+    _id("passed_to"),  # the installation that has it or had it last
+    Column("error", Text),  # why nobody took it
     Index("ix_replies_tenant", "tenant_id", "id"),
+    Index(
+        "ix_replies_dead",
+        "tenant_id",
+        "id",
+        sqlite_where=sa.text("passed = 'dead'"),
+        postgresql_where=sa.text("passed = 'dead'"),
+    ),
     Index("ix_replies_contact", "contact_id", "id"),
     Index(
         "ix_replies_parts",

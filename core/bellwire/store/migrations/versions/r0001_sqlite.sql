@@ -349,9 +349,13 @@ CREATE TABLE replies (
 	part SMALLINT,
 	parts SMALLINT,
 	received_at BIGINT NOT NULL,
+	passed TEXT,
+	passed_to BLOB,
+	error TEXT,
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_replies_contact ON replies (contact_id, id);
+CREATE INDEX ix_replies_dead ON replies (tenant_id, id) WHERE passed = 'dead';
 CREATE INDEX ix_replies_parts ON replies (account_id, part_ref) WHERE status = 'part';
 CREATE INDEX ix_replies_tenant ON replies (tenant_id, id);
 CREATE TABLE route_policies (
