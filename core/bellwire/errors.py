@@ -76,7 +76,11 @@ class WebhookRefused(BellwireError):
 
 
 class SignatureMismatch(WebhookRefused):
-    """Not signed with one of this account's secrets, or signed for another account. Answered 401."""
+    """Not signed with one of this account's secrets, or signed for another account. Answered 401 with `code`."""
+
+    def __init__(self, *what: object, code: str = "signature_mismatch") -> None:
+        super().__init__(*what)
+        self.code = code
 
 
 class StaleSignature(SignatureMismatch):
@@ -84,11 +88,11 @@ class StaleSignature(SignatureMismatch):
 
 
 class PayloadInvalid(WebhookRefused):
-    """The body is not what the platform documents. Answered 400; `field` names the place."""
+    """The body is not what the platform documents. Answered 400 (or `status`) with `code`; `field` names the place."""
 
-    def __init__(self, what: str, field: str = "") -> None:
+    def __init__(self, what: str, field: str = "", *, code: str = "payload_invalid", status: int = 400) -> None:
         super().__init__(f"{what}: {field}" if field else what)
-        self.what, self.field = what, field
+        self.what, self.field, self.code, self.status = what, field, code, status
 
 
 # -- the store ----------------------------------------------------------------------------------------------------
