@@ -453,7 +453,7 @@ class ConsentChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyNote:
-    """A person's reply on its way to a platform's conversation."""
+    """A person's reply on its way to a platform's conversation. `kind`: stop, start or help where it was nothing but that."""
 
     reply_id: str
     msisdn: Msisdn = field(repr=False)
@@ -461,6 +461,7 @@ class ReplyNote:
     at: datetime
     subject: str = ""
     customer_ref: str = ""
+    kind: str = ""
 
 
 class Link(Protocol):
