@@ -446,6 +446,8 @@ replies = Table(
     Column("parts", SmallInteger),
     Column("received_at", Instant, nullable=False),
     Column("passed", Text),  # waiting | taken | dead: to the platform of the conversation; null: to nobody
+    Column("answer", Text),  # the word by which a question was answered: YES, NO, OK
+    _ref("answers", erase="row"),  # the question's object: shift/55
     _id("passed_to"),  # the installation that has it or had it last
     Column("error", Text),  # why nobody took it
     Index("ix_replies_tenant", "tenant_id", "id"),
@@ -622,6 +624,80 @@ privacy_requests = Table(
     Index("ix_privacy_requests_tenant", "tenant_id", "id"),
     Index("ix_privacy_requests_due", "due", sqlite_where=sa.text("status < 2"), postgresql_where=sa.text("status < 2")),
     info={"person": {}},  # found by what is inside
+)
+
+staff = Table(
+    "staff",
+    META,
+    _id(primary_key=True),
+    _tenant(),
+    _ref("ref", nullable=False, erase="row"),  # what the tenant calls the person: emp-1042
+    _id("contact_id"),  # whose number it is; null without one
+    _sealed("name", erase="row"),
+    _sealed("msisdn", erase="row"),
+    _sealed("email", erase="row"),
+    Column("locale", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    _ref("manager_ref", erase="row"),
+    Column("active", Boolean, nullable=False),
+    Column("told_at", Instant, nullable=False),  # an older report changes nothing
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    sa.UniqueConstraint("tenant_id", "ref"),
+    Index("ix_staff_tenant", "tenant_id", "id"),
+    Index("ix_staff_contact", "contact_id"),
+    info={"person": {"contact_id": "contact"}},
+)
+
+staff_refs = Table(
+    "staff_refs",
+    META,
+    _id(primary_key=True),
+    _tenant(),
+    _id("staff_id", nullable=False),
+    _id("contact_id"),
+    Column("system", Text, nullable=False),  # the connector whose name of the person this is
+    _ref("ref", nullable=False, erase="row"),
+    sa.UniqueConstraint("tenant_id", "system", "ref"),
+    Index("ix_staff_refs_staff", "staff_id"),
+    info={"person": {"contact_id": "contact"}},
+)
+
+deadlines = Table(
+    "deadlines",
+    META,
+    _id(primary_key=True),
+    _tenant(),
+    _id("installation_id", nullable=False),
+    Column("kind", Text, nullable=False),  # the event it makes: shift.reminder
+    Column("stage", Text, nullable=False),  # before_60, manager
+    Column("key_hash", LargeBinary(16), nullable=False),  # object and stage: one row each
+    Column("about", LargeBinary(16), nullable=False),  # all that ends together: one shift, one worker's period
+    Column("due", Instant, nullable=False),
+    Column("status", SmallInteger, nullable=False),  # DEADLINE_*
+    _sealed("content", erase="row", json=True),  # the event to come, as in events.content
+    _id("source_id"),  # the event that set it
+    _id("event_id"),  # the event it made
+    Column("attempts", SmallInteger, nullable=False, default=0),
+    Column("error", Text),
+    Column("updated_at", Instant, nullable=False),
+    sa.UniqueConstraint("installation_id", "key_hash"),
+    Index("ix_deadlines_due", "due", sqlite_where=sa.text("status = 0"), postgresql_where=sa.text("status = 0")),
+    Index("ix_deadlines_about", "installation_id", "about"),
+    info={"person": {"source_id": "event", "event_id": "event"}},
+)
+DEADLINE_WAITING, DEADLINE_DONE, DEADLINE_OVER = range(3)
+
+object_versions = Table(
+    "object_versions",
+    META,
+    _id("installation_id", primary_key=True),
+    Column("key_hash", LargeBinary(16), primary_key=True),  # the platform's object
+    Column("version", sa.BigInteger, nullable=False),  # 0 where the platform counts none
+    Column("at", Instant, nullable=False),  # when the newest state came to be
+    Index("ix_object_versions_at", "at"),
+    sqlite_with_rowid=False,
 )
 
 audit = Table(

@@ -149,6 +149,27 @@ CREATE TABLE contacts (
 	PRIMARY KEY (id),
 	UNIQUE (tenant_id, msisdn_ix)
 );
+CREATE TABLE deadlines (
+	id UUID NOT NULL,
+	tenant_id UUID NOT NULL,
+	installation_id UUID NOT NULL,
+	kind TEXT NOT NULL,
+	stage TEXT NOT NULL,
+	key_hash BYTEA NOT NULL,
+	about BYTEA NOT NULL,
+	due BIGINT NOT NULL,
+	status SMALLINT NOT NULL,
+	content BYTEA,
+	source_id UUID,
+	event_id UUID,
+	attempts SMALLINT NOT NULL,
+	error TEXT,
+	updated_at BIGINT NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (installation_id, key_hash)
+);
+CREATE INDEX ix_deadlines_about ON deadlines (installation_id, about);
+CREATE INDEX ix_deadlines_due ON deadlines (due) WHERE status = 0;
 CREATE TABLE decisions (
 	event_id UUID NOT NULL,
 	tenant_id UUID NOT NULL,
@@ -313,6 +334,14 @@ CREATE TABLE meta (
 	value BYTEA NOT NULL,
 	PRIMARY KEY (name)
 );
+CREATE TABLE object_versions (
+	installation_id UUID NOT NULL,
+	key_hash BYTEA NOT NULL,
+	version BIGINT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (installation_id, key_hash)
+);
+CREATE INDEX ix_object_versions_at ON object_versions (at);
 CREATE TABLE privacy_requests (
 	id UUID NOT NULL,
 	tenant_id UUID NOT NULL,
@@ -350,6 +379,8 @@ CREATE TABLE replies (
 	parts SMALLINT,
 	received_at BIGINT NOT NULL,
 	passed TEXT,
+	answer TEXT,
+	answers TEXT,
 	passed_to UUID,
 	error TEXT,
 	PRIMARY KEY (id)
@@ -374,6 +405,38 @@ CREATE TABLE seen (
 	PRIMARY KEY (key_hash, kind, scope_id)
 );
 CREATE INDEX ix_seen_at ON seen (at);
+CREATE TABLE staff (
+	id UUID NOT NULL,
+	tenant_id UUID NOT NULL,
+	ref TEXT NOT NULL,
+	contact_id UUID,
+	name BYTEA,
+	msisdn BYTEA,
+	email BYTEA,
+	locale TEXT NOT NULL,
+	timezone TEXT NOT NULL,
+	country TEXT NOT NULL,
+	manager_ref TEXT,
+	active BOOLEAN NOT NULL,
+	told_at BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (tenant_id, ref)
+);
+CREATE INDEX ix_staff_contact ON staff (contact_id);
+CREATE INDEX ix_staff_tenant ON staff (tenant_id, id);
+CREATE TABLE staff_refs (
+	id UUID NOT NULL,
+	tenant_id UUID NOT NULL,
+	staff_id UUID NOT NULL,
+	contact_id UUID,
+	system TEXT NOT NULL,
+	ref TEXT NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (tenant_id, system, ref)
+);
+CREATE INDEX ix_staff_refs_staff ON staff_refs (staff_id);
 CREATE TABLE template_versions (
 	template_id UUID NOT NULL,
 	number INTEGER NOT NULL,
