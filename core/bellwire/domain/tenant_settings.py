@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bellwire.domain import conversations
 from bellwire.domain.consent import Policy
 from bellwire.domain.country_codes import country_code
 from bellwire.domain.keywords import Kind
@@ -121,6 +122,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "expires_in": _expires_in,
     "keywords": _keywords,
     "help_contact": _help_contact,
+    "replies": conversations.check_setting,
     "retention_days": _retention_days,
     "legal_hold": _legal_hold,
 }

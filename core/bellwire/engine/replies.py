@@ -24,6 +24,7 @@ from bellwire.engine import consents
 from bellwire.engine.answers import confirm
 from bellwire.engine.configs import Held
 from bellwire.engine.followups import callback_rows
+from bellwire.engine.passing import CONVERSATION, Handed, hand
 from bellwire.engine.rows import stamp
 from bellwire.errors import NotFound, StoreUnavailable
 from bellwire.ids import new_id, show
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOIN_WAIT = timedelta(seconds=30)  # how long a segment waits for the others of its text
-CONVERSATION = timedelta(days=7)  # how long a text's question waits for its answer
 _LONGEST = 1_600 * 4
 _JOINED_AT_ONCE = 100
 
@@ -214,7 +214,7 @@ def _keep(engine: Engine, connection: sa.Connection, held: Held, came: Came) -> 
     stored.insert(connection, row)
     if status == stored.TAKEN and match.kind is not None and not _carrier_answers(engine, came, match):
         confirm(engine, connection, held, came, match.kind, standing, answered)
-    _pass_on(engine, connection, held, came, match, answered)
+    _pass_on(engine, connection, held, came, match, answered, status)
     return Told(
         tenant_id=came.account.tenant_id,
         reply_id=show("rpl", came.id),
@@ -295,8 +295,10 @@ def _carrier_answers(engine: Engine, came: Came, match: Match) -> bool:
     return bool(came.account.settings.get("carrier_auto_reply", declared)) and keywords.is_carriers_own(match)
 
 
-def _pass_on(engine: Engine, connection: sa.Connection, held: Held, came: Came, match: Match, answered: AnyRow | None) -> None:
-    """Jobs for the tenant's callbacks, and for the platform whose text was answered."""
+def _pass_on(
+    engine: Engine, connection: sa.Connection, held: Held, came: Came, match: Match, answered: AnyRow | None, status: str
+) -> None:
+    """Jobs for the tenant's callbacks, and for the platform that the reply belongs to."""
     reply_id = show("rpl", came.id)
     data = {
         "id": reply_id,
@@ -312,33 +314,15 @@ def _pass_on(engine: Engine, connection: sa.Connection, held: Held, came: Came, 
     rows = callback_rows(engine.vault, held.config, "reply.received", data, came.at, reply_id=came.id, contact_id=came.contact_id)
     if rows:
         connection.execute(sa.insert(schema.callbacks), list(rows))
-    installation = held.config.installations.get(answered.installation_id) if answered is not None else None
-    connector = engine.plugins.connectors.get(installation.value.connector) if installation is not None else None
-    if answered is None or installation is None or connector is None or not came.text.strip():
-        return
-    if installation.status != "active" or connector.write_reply is None or came.msisdn is None:
-        return
-    connection.execute(
-        sa.insert(schema.write_backs),
-        {
-            "id": new_id(),
-            "tenant_id": held.config.id,
-            "installation_id": answered.installation_id,
-            "kind": "reply",
-            "subject": answered.subject or answered.customer_ref or f"contact/{came.contact_id.hex if came.contact_id else ''}",
-            "customer_ref": answered.customer_ref,
-            "message_id": answered.id,
-            "contact_id": came.contact_id,
-            "reply_id": came.id,
-            "value": "received",
-            "details": {"kind": match.kind and str(match.kind)},
-            "at": came.at,
-            "status": schema.JOB_QUEUED,
-            "attempts": 0,
-            "due": came.at,
-            "updated_at": came.at,
-        },
-    )
+    if came.text.strip() and came.msisdn is not None:
+        handed = Handed(
+            id=came.id,
+            contact_id=came.contact_id,
+            message_id=answered.id if answered is not None else None,
+            kind=str(match.kind or "") if status == stored.TAKEN else "",
+            at=came.at,
+        )
+        hand(engine, connection, held, handed, came.at)
 
 
 def _row(engine: Engine, came: Came, status: str) -> dict[str, object]:

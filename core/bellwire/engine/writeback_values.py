@@ -78,6 +78,7 @@ def reply_note(vault: Vault, row: AnyRow) -> ReplyNote | None:
         at=row.at,
         subject=row.subject,
         customer_ref=row.customer_ref or "",
+        kind=(row.details or {}).get("kind") or "",
     )
 
 

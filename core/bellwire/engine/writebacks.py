@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +18,9 @@ import sqlalchemy as sa
 
 from bellwire.domain.retries import WRITE_BACK_SCHEDULE_S, writeback_retry
 from bellwire.domain.standing import REFUSED_WAIT_S, Answer
+from bellwire.engine import passing
 from bellwire.engine import writeback_values as values
+from bellwire.engine.configs import Held
 from bellwire.engine.crew import Ended, Job
 from bellwire.engine.links import EngineLink
 from bellwire.engine.runtime import Engine
@@ -34,7 +36,7 @@ from bellwire.errors import (
 from bellwire.ids import show
 from bellwire.masking import mask, name
 from bellwire.model import Connector, Installation
-from bellwire.store import audit, links, outbox, write_backs
+from bellwire.store import audit, heard, links, outbox, write_backs
 from bellwire.store.outbox import End, Waiting
 from bellwire.store.schema import JOB_DONE, JOB_FAILED, JOB_QUEUED
 from bellwire.store.tenancy import TenantConnection
@@ -45,6 +47,7 @@ log = logging.getLogger(__name__)
 GIVE_UP = timedelta(seconds=sum(WRITE_BACK_SCHEDULE_S))  # for a platform that asks to wait each time
 REFUSED_GIVE_UP = timedelta(days=30)  # for a platform that a person has to let us into again
 _SOON_S = 5.0
+_HANDED_ON_AT_ONCE = 5_000
 _ELSEWHERE_S = 60.0  # until a job is looked at again whose connector another process may have
 
 _GONE = {
@@ -76,12 +79,15 @@ class WriteBacks:
 
     def take(self, connection: sa.Connection, waiting: Waiting, owner: UUID, now: datetime, room: int) -> Sequence[Job]:
         """The due objects of one installation; what waits for one that is gone fails."""
-        if waiting.status in _GONE:
-            outbox.fail_waiting(connection, self.queue, waiting.key, _GONE[waiting.status], now)
+        why = _GONE.get(waiting.status, "")
+        if why:
+            for row in heard.waiting_jobs(connection, waiting.key, _HANDED_ON_AT_ONCE):
+                passing.ended(self._engine, connection, self._held(connection, row.tenant_id), row, now, error=why)
+            outbox.fail_waiting(connection, self.queue, waiting.key, why, now)
             return []
         if waiting.status != "active" or waiting.tenant_id is None:
             return []
-        held = self._engine.configs.get(connection, waiting.tenant_id, now)
+        held = self._held(connection, waiting.tenant_id)
         found = held.config.installations.get(waiting.key) if held is not None else None
         if found is None:
             return []
@@ -93,6 +99,9 @@ class WriteBacks:
 
     def run(self, job: Job) -> Ended:
         """Write one object's jobs, all of one kind, oldest first; after one that fails the later ones wait."""
+        return self._handed_on(job, self._run(job))
+
+    def _run(self, job: Job) -> Ended:
         target: Target = job.target
         connector = self._engine.plugins.connectors.get(target.installation.connector)
         if connector is None:
@@ -114,7 +123,7 @@ class WriteBacks:
 
     def broke(self, job: Job, error: BaseException) -> Ended:
         """A bug here: tried again, as it may be an odd row's."""
-        return Ended(ends=self._counted(job.rows, f"writing back broke ({name(error)})", None))
+        return self._handed_on(job, Ended(ends=self._counted(job.rows, f"writing back broke ({name(error)})", None)))
 
     # -- the three kinds ----------------------------------------------------------------------------------------
 
@@ -157,6 +166,24 @@ class WriteBacks:
                 write_reply(note, link)
 
         return [([row], _bound(call, row)) for row in job.rows]
+
+    def _handed_on(self, job: Job, ended: Ended) -> Ended:
+        """Replies that a platform took, or that it never will: then the next one is asked, in the same transaction."""
+        if job.rows[0].kind != "reply":
+            return ended
+        rows = {row.id: row for row in job.rows}
+        over = [(rows[end.id], end) for end in ended.ends if end.status in (JOB_DONE, JOB_FAILED)]
+
+        def also(connection: sa.Connection) -> None:
+            held = self._held(connection, job.tenant_id)
+            for row, end in over:
+                error = end.error or "it failed" if end.status == JOB_FAILED else None
+                passing.ended(self._engine, connection, held, row, self._engine.now(), error=error)
+
+        return replace(ended, also=[*ended.also, also]) if over else ended
+
+    def _held(self, connection: sa.Connection, tenant_id: UUID) -> Held | None:
+        return self._engine.configs.get(connection, tenant_id, self._engine.now())
 
     # -- how it ended -------------------------------------------------------------------------------------------
 

@@ -10,12 +10,17 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from bellwire.domain.consent import CONFIRMATION
+from bellwire.errors import NotFound
+from bellwire.ids import show
 from bellwire.model import Status
 from bellwire.store import schema
 from bellwire.store.schema import STATUS_CODES
+from bellwire.store.tenancy import TenantConnection, scope
 from bellwire.store.types import AnyRow
 
 RECEIVED, TAKEN, REVIEW, PART = "received", "taken", "review", "part"
+WAITING, TOOK, DEAD = "waiting", "taken", "dead"  # `passed`: what became of handing it to a platform
+_ERROR_MAX = 300
 LOOKED_AT = 50  # a person's newest messages: the one that was answered is among them
 
 _r, _m = schema.replies.c, schema.messages.c
@@ -83,6 +88,46 @@ def newest_messages(connection: sa.Connection, contact_id: UUID) -> Sequence[Any
         .where(_m.contact_id == contact_id, _went_out, _m.basis != CONFIRMATION)
         .order_by(_m.id.desc())
         .limit(LOOKED_AT)
+    )
+    return connection.execute(statement).all()
+
+
+def passed(connection: sa.Connection, reply_id: UUID, state: str | None, to: UUID | None, error: str = "") -> None:
+    """Say who has the reply now, or that nobody took it."""
+    connection.execute(
+        sa.update(schema.replies).where(_r.id == reply_id).values(passed=state, passed_to=to, error=error[:_ERROR_MAX] or None)
+    )
+
+
+def settled(connection: sa.Connection, reply_id: UUID, by: UUID, state: str, error: str = "") -> bool:
+    """The platform that had the reply has ended with it; False when it had it no more."""
+    changed = connection.execute(
+        sa.update(schema.replies)
+        .where(_r.id == reply_id, _r.passed == WAITING, _r.passed_to == by)
+        .values(passed=state, error=error[:_ERROR_MAX] or None)
+    )
+    return changed.rowcount == 1
+
+
+def lock_reply(connection: TenantConnection, reply_id: UUID) -> AnyRow:
+    """Lock and read a whole reply of the tenant. Raises NotFound."""
+    statement = sa.select(schema.replies).where(scope(schema.replies), _r.id == reply_id, _r.status != PART)
+    if connection.bare.dialect.name == "postgresql":
+        statement = statement.with_for_update()
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise NotFound("reply", show("rpl", reply_id))
+    return row
+
+
+def waiting_jobs(connection: sa.Connection, installation_id: UUID, limit: int) -> Sequence[AnyRow]:
+    """Replies that wait for a platform which gets nothing any more."""
+    w = schema.write_backs
+    statement = (
+        sa.select(w)
+        .where(sa.text("write_backs.status = 0"), w.c.installation_id == installation_id, w.c.kind == "reply")
+        .order_by(w.c.due, w.c.id)
+        .limit(limit)
     )
     return connection.execute(statement).all()
 

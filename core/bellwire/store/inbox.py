@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from bellwire.errors import NotFound
 from bellwire.ids import first_id, show
 from bellwire.store import schema
+from bellwire.store.heard import DEAD
 from bellwire.store.paging import Page, page
 from bellwire.store.tenancy import TenantConnection, scope
 from bellwire.store.types import AnyRow
@@ -21,7 +22,10 @@ _r = schema.replies.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A text from a handset. `kind`: stop, start, help or none of them; `rule` says how it was recognised."""
+    """A text from a handset. `kind`: stop, start, help or none of them; `rule` says how it was recognised.
+
+    `passed`: waiting, taken or dead; None: it was handed to nobody. `passed_to`: the installation; `error`: why nobody took it.
+    """
 
     id: UUID
     msisdn: str = field(repr=False)
@@ -33,6 +37,9 @@ class Reply:
     message_id: UUID | None
     account_id: UUID
     received_at: datetime
+    passed: str | None
+    passed_to: UUID | None
+    error: str
 
 
 def get(connection: TenantConnection, vault: Vault, reply_id: UUID) -> Reply:
@@ -51,10 +58,13 @@ def listed(
     before: UUID | None = None,
     contact_id: UUID | None = None,
     kind: str | None = None,
+    passed: str | None = None,
     since: datetime | None = None,
 ) -> Page[Reply]:
     """The tenant's replies, newest first. `since`: received at or after."""
     where = [column == value for column, value in ((_r.contact_id, contact_id), (_r.kind, kind)) if value is not None]
+    if passed is not None:  # dead letters have an index of their own
+        where.append(sa.text("replies.passed = 'dead'") if passed == DEAD else _r.passed == passed)
     if since is not None:
         where.append(_r.id >= first_id(since))
     # a segment whose others have not come yet is no reply
@@ -74,4 +84,7 @@ def _reply(row: AnyRow, vault: Vault) -> Reply:
         message_id=row.message_id,
         account_id=row.account_id,
         received_at=row.received_at,
+        passed=row.passed,
+        passed_to=row.passed_to,
+        error=row.error or "",
     )

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from bellwire.domain import msisdn
 from bellwire.domain.scopes import Scope
-from bellwire.errors import FieldInvalid
+from bellwire.errors import FieldInvalid, NotFound
 from bellwire.ids import show
 from bellwire.store import audit, inbox, tenants
 from bellwire.store.inbox import Reply as Stored
+from bellwire.store.tenancy import TenantConnection
 from pydantic import Field, JsonValue
 
 from bellwire_web.calls import Call
@@ -19,6 +20,7 @@ from bellwire_web.fields import (
     AccountId,
     Answer,
     AuditId,
+    InstallationId,
     MessageId,
     Number,
     Page,
@@ -41,6 +43,14 @@ class ReplyKind(StrEnum):
     HELP = "help"
 
 
+class Passed(StrEnum):
+    """What became of handing a reply to the platform of its conversation."""
+
+    WAITING = "waiting"
+    TAKEN = "taken"
+    DEAD = "dead"
+
+
 class Reply(Answer):
     """A text from a handset."""
 
@@ -54,6 +64,9 @@ class Reply(Answer):
     message: Annotated[MessageId | None, Field(description="The last text to that person.")]
     carrier_account: AccountId
     received_at: Time
+    passed: Annotated[Passed | None, Field(description="`dead`: nobody took it. Null: it was handed to no platform.")]
+    passed_to: Annotated[InstallationId | None, Field(description="Who has it, or had it last.")]
+    error: Annotated[str, Field(description="Why nobody took it.")]
 
 
 class ReplyPage(Page[Reply]):
@@ -65,6 +78,7 @@ class ReplyQuery(PageQuery):
 
     msisdn: Annotated[Number | None, Field(description="Of this number.")] = None
     kind: ReplyKind | None = None
+    passed: Annotated[Passed | None, Field(description="`dead`: what nobody took.")] = None
     since: Annotated[Timestamp | None, Field(description="Received at or after.")] = None
 
 
@@ -111,6 +125,7 @@ def list_replies(call: Call, query: ReplyQuery) -> ReplyPage:
             before=query.before,
             contact_id=contact_id,
             kind=query.kind,
+            passed=query.passed,
             since=query.since,
         )
     return ReplyPage(items=[_reply(one) for one in found.items], next=next_cursor(found.next))
@@ -121,6 +136,25 @@ def get_reply(call: Call, reply_id: UUID) -> Reply:
     """Show a reply."""
     with call.reading() as connection:
         return _reply(inbox.get(connection, call.tenant.vault, reply_id))
+
+
+@routes.post("/v1/replies/<rpl:reply_id>/retry", scope=Scope.MESSAGES_WRITE, status=202, audit="reply.retried", problems=(409,))
+def retry_reply(call: Call, reply_id: UUID) -> Reply:
+    """Hand a reply that nobody took to those who take replies now."""
+    from bellwire.engine import passing
+
+    engine = call.runtime.engine
+
+    def run(connection: TenantConnection) -> Reply:
+        held = engine.configs.get(connection.bare, connection.tenant_id, call.now)
+        if held is None:
+            raise NotFound("tenant", show("ten", connection.tenant_id))
+        passing.retry(engine, connection, held, reply_id, actor=call.actor, now=call.now)
+        return _reply(inbox.get(connection, call.tenant.vault, reply_id))
+
+    made = call.write(run)
+    engine.wake_jobs()
+    return made
 
 
 @routes.get("/v1/audit", scope=Scope.AUDIT_READ)
@@ -163,4 +197,7 @@ def _reply(stored: Stored) -> Reply:
         message=show("msg", stored.message_id) if stored.message_id else None,
         carrier_account=show("acc", stored.account_id),
         received_at=stored.received_at,
+        passed=Passed(stored.passed) if stored.passed else None,
+        passed_to=show("ins", stored.passed_to) if stored.passed_to else None,
+        error=stored.error,
     )
