@@ -417,6 +417,48 @@ class Carrier:
         return self.send is not None and (self.build is None or not account.settings.get("base_url"))
 
 
+# -- what an answer may tell, and what it may offer ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What became of one event of a request, for platforms that want to hear it in the same call.
+
+    `event`, `subject`: the event's own id and object, as `read` gave them. `outcome`: sent, held, refused, shadow, not_matched,
+    no_trigger; "" while it is pending. `message`: the text that came of it ("" for none), its `status` now, and when it is
+    worthless. `duplicate`: the event had come before; the rest is how things stand now.
+    """
+
+    event: str
+    type: str
+    subject: str = ""
+    outcome: str = ""
+    reason: str = ""
+    message: str = ""
+    status: Status | None = None
+    expires_at: datetime | None = None
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One item of a batch that can't be used: the id it gives itself, a stable code, the place that is wrong."""
+
+    id: str
+    code: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateChoice:
+    """One approved template, as a platform's picker may offer it."""
+
+    name: str
+    purpose: Purpose
+    version: int
+    locales: Sequence[str] = ()
+
+
 # -- what goes back to a platform ---------------------------------------------------------------------------------
 
 
@@ -425,7 +467,8 @@ class StatusChange:
     """What became of a message, to be written where the people work.
 
     `subject`: the event's object reference; `customer_ref`: the person's, where the subject is none.
-    `msisdn_tail`: the last two digits. `text` only with `settings.write_back_text`.
+    `msisdn_tail`: the last two digits. `text` only with `settings.write_back_text`. `event_id`: what it came of, as the API shows
+    it. `error_class`, `error_code`: what the carrier said of the last attempt, where it refused it.
     """
 
     message_id: str
@@ -437,6 +480,10 @@ class StatusChange:
     reason: str = ""
     msisdn_tail: str = ""
     text: str = field(default="", repr=False)
+    event_id: str = ""
+    segments: int | None = None
+    error_class: str = ""
+    error_code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -453,7 +500,11 @@ class ConsentChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyNote:
-    """A person's reply on its way to a platform's conversation. `kind`: stop, start or help where it was nothing but that."""
+    """A person's reply on its way to a platform's conversation. `kind`: stop, start or help where it was nothing but that.
+
+    `message_id`, `event_id`: the text that it answers, and what that came of. `answer`: the word (`YES`) where the person
+    answered a question, `answers`: the question's object (`shift/55`).
+    """
 
     reply_id: str
     msisdn: Msisdn = field(repr=False)
@@ -462,6 +513,10 @@ class ReplyNote:
     subject: str = ""
     customer_ref: str = ""
     kind: str = ""
+    message_id: str = ""
+    event_id: str = ""
+    answer: str = ""
+    answers: str = ""
 
 
 class Link(Protocol):
@@ -538,7 +593,12 @@ class Connector:
     verify: pure; raises SignatureMismatch. read: pure; raises PayloadInvalid; [] for what we don't serve.
     sign: makes the platform's signature (tests, certification, `bellwire try`).
     account_of: names the account an app-wide request is for, "" when the URL's installation is meant.
-    enrich: the full event where the request held only ids. write_back, write_consent, write_reply: idempotent.
+    parts: instead of it, where one request may be for several accounts: (account, its own part) each; asked after `verify`.
+    consult: answers a platform's question about what there is to choose from, after `verify`; None: the request is none.
+    respond: as `answer`, where the answer must tell what was decided; None: the usual answer will do.
+    refused: the items of a batch that `read` left out, to stand as `rejected` in our answer; None: the request is no batch.
+    enrich: the full event where the request held only ids; enrich_many: of several events of one installation, in their order.
+    write_back, write_consent, write_reply: idempotent. write_back_objects: so many objects' statuses one write_back may take.
     reconcile: since → events as `read` makes them, and repairs subscriptions. subscribe: makes them at install.
     begin_install: pure; finish_install exchanges the code. compliance topics arrive as events.
     """
@@ -557,9 +617,15 @@ class Connector:
     sign: Callable[[WebhookRequest, Installation], WebhookRequest]
     probe: Callable[[WebhookRequest, Installation], HttpReply | None] | None = None
     answer: Callable[[WebhookRequest, Sequence[str]], HttpReply] | None = None
+    respond: Callable[[WebhookRequest, Installation, Sequence[Decided]], HttpReply | None] | None = None
+    refused: Callable[[WebhookRequest, Installation], Sequence[Refused] | None] | None = None
+    consult: Callable[[WebhookRequest, Installation, Sequence[TemplateChoice]], HttpReply | None] | None = None
     account_of: Callable[[WebhookRequest], str] | None = None
+    parts: Callable[[WebhookRequest], Sequence[tuple[str, WebhookRequest]]] | None = None
     enrich: Callable[[Event, Link], Event] | None = None
+    enrich_many: Callable[[Sequence[Event], Link], Sequence[Event]] | None = None
     write_back: Callable[[Sequence[StatusChange], Link], None] | None = None
+    write_back_objects: int = 1
     write_consent: Callable[[ConsentChange, Link], None] | None = None
     write_reply: Callable[[ReplyNote, Link], None] | None = None
     subscribe: Callable[[Link], None] | None = None
