@@ -34,7 +34,7 @@ HEAVY = [
     "botocore",
     "twilio",
     "requests",
-    "aiohttp",
+    "pycurl",
     "flask",
 ]
 

@@ -62,7 +62,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         "import sys\nfrom bellwire.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
-    heavy = ["pydantic", "sqlalchemy", "flask", "structlog", "rich", "aiohttp", "requests", "alembic", "bellwire_connectors"]
+    heavy = ["pydantic", "sqlalchemy", "flask", "structlog", "rich", "pycurl", "requests", "alembic", "bellwire_connectors"]
     done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 

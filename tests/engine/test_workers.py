@@ -13,7 +13,8 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from bellwire.engine import sweep
-from bellwire.engine.sender import Job, Sender
+from bellwire.engine.calls import Job
+from bellwire.engine.sender import Sender
 from bellwire.engine.sweep import DEAD_S, Watch
 from bellwire.errors import ErrorClass
 from bellwire.ids import new_id

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
-from bellwire.model import ConsentState, Purpose
+from bellwire.model import ConsentState, Purpose, Word
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Source(StrEnum):
+class Source(Word):
     """Where a statement comes from."""
 
     REPLY = "reply"  # a keyword from the handset
@@ -69,7 +68,7 @@ class Statement:
             raise ValueError(f"{self.source} can't say {self.state}")
 
 
-class Mark(StrEnum):
+class Mark(Word):
     """The kinds of statement that are told apart. Of each the newest counts."""
 
     GRANTED = "granted"  # a proven opt-in
@@ -129,6 +128,8 @@ class Standing:
 
     def record(self, purpose: Purpose) -> Statement | None:
         """The statement that decides about one purpose. At the same instant an opt-out wins."""
+        if not self.marks:
+            return None
         held, revoked, granted, resumed = (self._newest(purpose, m) for m in (Mark.HELD, Mark.REVOKED, Mark.GRANTED, Mark.RESUMED))
         newest = max(granted, resumed)
         if held is not _NEVER and held.at >= granted.at:

@@ -19,6 +19,7 @@ from bellwire.domain.admit import Expire, Hold, Refuse, Reroute, Send, admit
 from bellwire.domain.health import Permit
 from bellwire.domain.tenant import HeldAccount, TenantConfig
 from bellwire.engine.accounts import Accounts
+from bellwire.engine.calls import Claim, Job
 from bellwire.engine.caps import Caps
 from bellwire.engine.followups import Followups, change_of
 from bellwire.engine.notes import noted
@@ -27,10 +28,9 @@ from bellwire.engine.purse import Purse, micros
 from bellwire.engine.rates import Rates
 from bellwire.engine.routes import Ways
 from bellwire.engine.runtime import Engine
-from bellwire.engine.sender import Claim, Job
 from bellwire.errors import FieldInvalid
 from bellwire.ids import new_id, show
-from bellwire.model import Capability, Carrier, Encoding, Msisdn, Outgoing, Purpose, Reason, Status
+from bellwire.model import Capability, Carrier, CarrierAccount, Encoding, Msisdn, Outgoing, Purpose, Reason, Status
 from bellwire.store import dispatch
 from bellwire.store.schema import LANES, STATUS_CODES
 from bellwire.store.types import AnyRow
@@ -50,6 +50,18 @@ class _Found:
     jobs: list[Job] = field(default_factory=list)
     starts: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """One account of the cycle. `most`: starts of one sender in any second; `dlr_url`: to be followed by the message's id."""
+
+    config: TenantConfig
+    account: CarrierAccount
+    carrier: Carrier
+    prices: pricing.PriceList | None
+    most: int | None
+    dlr_url: str
 
 
 class Claimer:
@@ -132,9 +144,9 @@ class Claimer:
         if config is None:
             return 0
         try:
-            prices = pricing.parse_prices(account.value.settings, currency=str(config.settings.get("currency", "USD")))
+            desk = self._desk(config, account)
             self._caps.count(config, rows)
-            sending, verdicts = self._judged(config, account, rows, prices)
+            sending, verdicts = self._judged(desk, rows)
         except FieldInvalid as e:  # a setting that nobody checked: this account waits, the others go on
             self._leave_alone(account, e)
             return 0
@@ -142,26 +154,38 @@ class Claimer:
         granted, offsets, later = self._rates.take(account, [row for row, _, _ in sending])
         for place, (row, outgoing, cost) in enumerate(sending):
             if place in granted:
-                currency = prices.currency if prices else ""
-                found.jobs.append(self._start(account, config, row, outgoing, cost, currency, offsets[place], found.starts))
+                found.jobs.append(self._start(desk, row, outgoing, cost, offsets[place], found.starts))
             else:
                 found.verdicts.append(_waits(row, later, self._now))
         return len(granted)
 
+    def _desk(self, config: TenantConfig, account: HeldAccount) -> _Desk:
+        """What all messages of an account have in common. Raises FieldInvalid for a setting that can't be used."""
+        carrier = self._engine.plugins.carriers[account.value.carrier]
+        with_url = self._engine.public_url and Capability.DLR_URL in carrier.capabilities
+        return _Desk(
+            config=config,
+            account=account.value,
+            carrier=carrier,
+            prices=pricing.parse_prices(account.value.settings, currency=str(config.settings.get("currency", "USD"))),
+            most=self._rates.most(account),
+            dlr_url=f"{self._engine.public_url}/dlr/{carrier.name}/{account.key}/" if with_url else "",
+        )
+
     def _judged(
-        self, config: TenantConfig, account: HeldAccount, rows: Sequence[AnyRow], prices: pricing.PriceList | None
+        self, desk: _Desk, rows: Sequence[AnyRow]
     ) -> tuple[list[tuple[AnyRow, Outgoing, Decimal | None]], list[tuple[AnyRow, Hold | Expire | Refuse | Reroute]]]:
         """The rows that may go, with what they cost, and the verdicts on the others. Each counts for those behind it."""
         sending: list[tuple[AnyRow, Outgoing, Decimal | None]] = []
         verdicts: list[tuple[AnyRow, Hold | Expire | Refuse | Reroute]] = []
         ahead = 0
         for row in rows:
-            verdict = self._verdict(config, account, row)
-            cost = pricing.price(row.segments or 1, prices, row.country or "")
-            if isinstance(verdict, Send) and not self._purse.affords(config, cost, ahead):
+            verdict = self._verdict(desk.config, desk.account.id, row)
+            cost = pricing.price(row.segments or 1, desk.prices, row.country or "")
+            if isinstance(verdict, Send) and not self._purse.affords(desk.config, cost, ahead):
                 verdict = Refuse(Reason.NO_FUNDS, "the balance does not cover it")
             if isinstance(verdict, Send):
-                outgoing = self._outgoing(account, row)
+                outgoing = self._outgoing(desk, row)
                 if outgoing is not None:
                     sending.append((row, outgoing, cost))
                     self._caps.goes(row)
@@ -171,7 +195,7 @@ class Claimer:
             verdicts.append((row, verdict))
         return sending, verdicts
 
-    def _verdict(self, config: TenantConfig, account: HeldAccount, row: AnyRow) -> Send | Hold | Expire | Refuse | Reroute:
+    def _verdict(self, config: TenantConfig, account_id: UUID, row: AnyRow) -> Send | Hold | Expire | Refuse | Reroute:
         caps, counts = self._caps.of(row)
         verdict = admit(
             purpose=Purpose(row.purpose),
@@ -185,47 +209,35 @@ class Claimer:
             counts=counts,
             now=self._now,
         )
-        return self._ways.verdict(config, account.value.id, row) if isinstance(verdict, Send) else verdict
+        return self._ways.verdict(config, account_id, row) if isinstance(verdict, Send) else verdict
 
     def _leave_alone(self, account: HeldAccount, error: FieldInvalid) -> None:
         """Its settings can't be used: it is asked again in a minute."""
         log.error("an account's settings can't be used", extra={"account": show("acc", account.value.id), "field": error.field})
         self._accounts.wait_until(account.value.id, self._now + ASIDE)
 
-    def _outgoing(self, account: HeldAccount, row: AnyRow) -> Outgoing | None:
+    def _outgoing(self, desk: _Desk, row: AnyRow) -> Outgoing | None:
         """The message as its carrier sees it; None when what is stored can't be opened: it must not stop the others."""
-        vault, shown = self._engine.vault, show("msg", row.id)
-        carrier = self._engine.plugins.carriers[account.value.carrier]
-        dlr_url = ""
-        if self._engine.public_url and Capability.DLR_URL in carrier.capabilities:
-            dlr_url = f"{self._engine.public_url}/dlr/{carrier.name}/{account.key}/{shown}"
+        vault, shown, tenant_id = self._engine.vault, show("msg", row.id), desk.config.id
         try:
             return Outgoing(
                 message_id=row.id,
                 ref=shown,
-                msisdn=Msisdn(vault.open(row.msisdn, row.tenant_id, "contacts.msisdn", row.contact_id)),
-                text=vault.open(row.text, row.tenant_id, "messages.text", row.id),
+                msisdn=Msisdn(vault.open(row.msisdn, tenant_id, "contacts.msisdn", row.contact_id)),
+                text=vault.open(row.text, tenant_id, "messages.text", row.id),
                 encoding=Encoding(row.encoding),
                 segments=row.segments,
                 sender_id=row.sender_id or "",
                 purpose=Purpose(row.purpose),
                 validity_s=max(1, math.floor((row.expires_at - self._now).total_seconds())),
-                dlr_url=dlr_url,
+                dlr_url=desk.dlr_url and desk.dlr_url + shown,
             )
         except Exception:  # altered, sealed under a key we don't hold, or empty: whatever it is, it is this message's own
             log.exception("%s can't be read; it waits", shown)
             return None
 
     def _start(
-        self,
-        account: HeldAccount,
-        config: TenantConfig,
-        row: AnyRow,
-        outgoing: Outgoing,
-        cost: Decimal | None,
-        currency: str,
-        offset_s: float,
-        starts: list[dict[str, Any]],
+        self, desk: _Desk, row: AnyRow, outgoing: Outgoing, cost: Decimal | None, offset_s: float, starts: list[dict[str, Any]]
     ) -> Job:
         """Mark a message as being sent and make its job."""
         epoch, attempt_id = row.epoch + 1, new_id()
@@ -236,21 +248,20 @@ class Claimer:
                 "b_epoch": epoch,
                 "b_attempts": row.attempts + 1,
                 "b_price": None if cost is None else format(cost, "f"),
-                "b_currency": currency or None,
+                "b_currency": desk.prices.currency if desk.prices else None,
                 "b_at": self._now,
             }
         )
-        carrier: Carrier = self._engine.plugins.carriers[account.value.carrier]
-        charge = self._purse.spend(config, cost, attempt_id)
+        charge = self._purse.spend(desk.config, cost, attempt_id)
         claim = Claim(row=row, epoch=epoch, attempt_id=attempt_id, charge=charge)
         return Job(
-            carrier=carrier,
-            account=account.value,
+            carrier=desk.carrier,
+            account=desk.account,
             messages=(outgoing,),
             claims=(claim,),
             owner=self._worker_id,
             start_at=self._clock + offset_s,
-            most=self._rates.most(account),
+            most=desk.most,
         )
 
     def _settled(self, row: AnyRow, verdict: Hold | Expire | Refuse | Reroute) -> dict[str, Any]:

@@ -17,12 +17,12 @@ import sqlalchemy as sa
 
 from bellwire.engine import purse
 from bellwire.engine.accounts import Accounts
+from bellwire.engine.calls import Finished, Job
 from bellwire.engine.claiming import Claimer
 from bellwire.engine.followups import Changes
 from bellwire.engine.rates import Rates
 from bellwire.engine.recording import Recorder
 from bellwire.engine.runtime import Engine
-from bellwire.engine.sender import Finished, Job
 from bellwire.store import charges as money
 from bellwire.store import workers
 

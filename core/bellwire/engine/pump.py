@@ -21,12 +21,13 @@ import sqlalchemy as sa
 from bellwire.domain.health import is_failure
 from bellwire.engine import dlrs
 from bellwire.engine.accounts import Accounts
+from bellwire.engine.calls import Finished
 from bellwire.engine.claiming import PER_ACCOUNT
 from bellwire.engine.cycle import Cycle, Cycled
 from bellwire.engine.dlrs import Receipt
 from bellwire.engine.recording import effective_class
 from bellwire.engine.runtime import Engine
-from bellwire.engine.sender import STARTING, Finished, Sender
+from bellwire.engine.sender import STARTING, Sender
 from bellwire.engine.sweep import DEAD_S, Sweep, Watch
 from bellwire.errors import StoreError
 from bellwire.ids import new_id

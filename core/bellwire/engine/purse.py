@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,6 +18,8 @@ from bellwire.store import charges as money
 from bellwire.store.charges import Charge
 from bellwire.store.types import AnyRow
 
+_NOTHING = (0, 0)
+
 
 class Purse:
     """The balances inside one cycle's transaction."""
@@ -24,7 +27,7 @@ class Purse:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection, self._now = connection, now
         self._balances: dict[UUID, AnyRow | None] = {}
-        self._spent: dict[UUID, list[int]] = {}
+        self._spent: dict[UUID, tuple[int, int]] = {}  # millionths, messages
 
     def is_open(self, config: TenantConfig) -> bool:
         """Whether the tenant's texts can be paid now: not while another process spends its balance."""
@@ -42,24 +45,27 @@ class Purse:
         balance = self._balances.get(config.id)
         if balance is None or not cost:
             return True
-        return bool(balance.micros >= sum(self._spent.get(config.id, ())) + ahead + micros(cost))
+        spent, _ = self._spent.get(config.id, _NOTHING)
+        return bool(balance.micros >= spent + ahead + micros(cost))
 
     def spend(self, config: TenantConfig, cost: Decimal | None, attempt_id: UUID) -> Charge | None:
         """Charge one start; what is to be given back should it turn out that nothing was sent."""
         balance = self._balances.get(config.id)
         if balance is None or not cost:
             return None
-        self._spent.setdefault(config.id, []).append(micros(cost))
-        return _refund(attempt_id, config.id, micros(cost), balance.currency)
+        amount = micros(cost)
+        spent, messages = self._spent.get(config.id, _NOTHING)
+        self._spent[config.id] = spent + amount, messages + 1
+        return _refund(attempt_id, config.id, amount, balance.currency)
 
     def pay(self) -> None:
         """Write what was spent."""
         charges = []
-        for tenant_id, spent in self._spent.items():
+        for tenant_id, (spent, messages) in self._spent.items():
             balance = self._balances[tenant_id]
             currency = balance.currency if balance is not None else ""
             charges.append(
-                Charge(id=new_id(), tenant_id=tenant_id, kind="charge", micros=-sum(spent), currency=currency, messages=len(spent))
+                Charge(id=new_id(), tenant_id=tenant_id, kind="charge", micros=-spent, currency=currency, messages=messages)
             )
         money.move(self._connection, charges, self._now)
 
@@ -78,6 +84,7 @@ def _refund(entry_id: UUID, tenant_id: UUID, amount: int, currency: str) -> Char
     return Charge(id=entry_id, tenant_id=tenant_id, kind="refund", micros=amount, currency=currency, messages=1)
 
 
+@lru_cache(maxsize=1024)
 def micros(cost: Decimal) -> int:
     """Millionths of the currency unit, rounded up: the balance never ends below what was spent."""
     return math.ceil(cost * 1_000_000)

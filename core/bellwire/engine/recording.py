@@ -16,12 +16,12 @@ from bellwire.domain import status as statuses
 from bellwire.domain.consent import Source, Statement
 from bellwire.engine import consents
 from bellwire.engine.accounts import Accounts
+from bellwire.engine.calls import Claim, Finished, Job
 from bellwire.engine.followups import Followups, change_of
 from bellwire.engine.notes import noted
 from bellwire.engine.rates import Rates
 from bellwire.engine.routes import backup_for, second_send
 from bellwire.engine.runtime import Engine
-from bellwire.engine.sender import Claim, Finished, Job
 from bellwire.errors import ErrorClass
 from bellwire.ids import show
 from bellwire.masking import mask

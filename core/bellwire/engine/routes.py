@@ -102,7 +102,7 @@ class Ways:
 
     def __init__(self, carriers: Mapping[str, Carrier], is_healthy: Callable[[UUID], bool]) -> None:
         self._carriers, self._is_healthy = carriers, is_healthy
-        self._known: dict[tuple[Any, ...], Choice | Refusal] = {}
+        self._known: dict[tuple[Any, ...], Refuse | Reroute] = {}
         self.probing: set[UUID] = set()
 
     def verdict(self, config: TenantConfig, account_id: UUID, row: Any) -> Send | Refuse | Reroute:
@@ -110,13 +110,18 @@ class Ways:
         if account_id in self.probing or row.tried or any(note.get("outcome") == "rerouted" for note in row.notes or ()):
             return SEND  # its way was found by its attempts, or has changed once already
         key = (config.id, row.country, row.purpose, row.wanted_carrier, (row.options or {}).get("sender_id"), bool(row.template))
-        if key not in self._known:
-            self._known[key] = _way(config, self._carriers, self._is_healthy, row, ())
-        choice = self._known[key]
+        way = self._known.get(key)
+        if way is None:
+            way = self._known[key] = self._judge(config, row)
+        if isinstance(way, Refuse):
+            return way
+        return SEND if way.account == account_id else way
+
+    def _judge(self, config: TenantConfig, row: Any) -> Refuse | Reroute:
+        choice = _way(config, self._carriers, self._is_healthy, row, ())
         if isinstance(choice, Refusal):
             return Refuse(choice.reason, choice.line)
-        wanted = parse_id("acc", choice.account)
-        return SEND if wanted == account_id else Reroute(wanted, choice.sender_id, choice.line)
+        return Reroute(parse_id("acc", choice.account), choice.sender_id, choice.line)
 
 
 def second_send(config: TenantConfig, row: Any) -> bool:

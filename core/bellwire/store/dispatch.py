@@ -132,7 +132,10 @@ def start(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     _start.run(connection, rows)
 
 
-_HELD = (_m.id, _m.status, _m.owner, _m.epoch)
+_held = (
+    sa.select(_m.id, _m.status, _m.owner, _m.epoch).where(_m.id.in_(sa.bindparam("ids", expanding=True, type_=Id))).order_by(_m.id)
+)
+_HELD = {"sqlite": _held, "postgresql": _held.with_for_update()}
 
 
 def held(connection: sa.Connection, message_ids: Collection[UUID]) -> dict[UUID, AnyRow]:
@@ -142,10 +145,8 @@ def held(connection: sa.Connection, message_ids: Collection[UUID]) -> dict[UUID,
     """
     if not message_ids:
         return {}
-    statement = sa.select(*_HELD).where(_m.id.in_(message_ids)).order_by(_m.id)
-    if connection.dialect.name == "postgresql":
-        statement = statement.with_for_update()
-    return {row.id: row for row in connection.execute(statement)}
+    rows = connection.execute(_HELD[connection.dialect.name], {"ids": list(message_ids)})
+    return {row.id: row for row in rows}
 
 
 _record = Many(
@@ -267,15 +268,17 @@ def stranded(connection: sa.Connection, account_id: UUID, now: datetime, after: 
 
 _GONE = sa.text("messages.status BETWEEN 2 AND 6")  # sending, sent, unknown, delivered, undelivered: it may have been read
 
+_gone_since = (
+    sa.select(_m.contact_id, sa.func.count().label("gone"))
+    .where(_m.contact_id.in_(sa.bindparam("contacts", expanding=True, type_=Id)), _m.id >= sa.bindparam("first", type_=Id), _GONE)
+    .group_by(_m.contact_id)
+)
+
 
 def gone_since(connection: sa.Connection, contact_ids: Collection[UUID], since: datetime) -> dict[UUID, int]:
     """How many texts made since then have left for each of these contacts. What waits is not counted: it will be, in its turn."""
-    statement = (
-        sa.select(_m.contact_id, sa.func.count().label("gone"))
-        .where(_m.contact_id.in_(contact_ids), _m.id >= first_id(since), _GONE)
-        .group_by(_m.contact_id)
-    )
-    return {row.contact_id: row.gone for row in connection.execute(statement)}
+    values = {"contacts": list(contact_ids), "first": first_id(since)}
+    return {row.contact_id: row.gone for row in connection.execute(_gone_since, values)}
 
 
 def gone_by_trigger(connection: sa.Connection, contact_id: UUID, trigger_id: UUID, since: datetime) -> int:

@@ -35,18 +35,17 @@ class Many:
         fixed = {name: value for name, value in compiled.params.items() if not compiled.binds[name].required}
         processors: Mapping[str, Any] = compiled._bind_processors  # the only place that knows each bind's conversion
         named = [(name, processors.get(name)) for name in (compiled.positiontup or compiled.binds)]
-        constants = {
-            name: process(fixed[name]) if process is not None else fixed[name]
-            for name, process in named
-            if name in fixed and fixed[name] is not None
+        named = [(name, process if fixed.get(name) is None else _always(fixed[name], process)) for name, process in named]
+        if compiled.positiontup:
+            return compiled.string, lambda row: tuple(
+                [row.get(name) if process is None else process(row.get(name)) for name, process in named]
+            )
+        return compiled.string, lambda row: {
+            name: row.get(name) if process is None else process(row.get(name)) for name, process in named
         }
 
-        def value(row: Mapping[str, Any], name: str, process: Callable[[Any], Any] | None) -> Any:
-            if name in constants:
-                return constants[name]
-            given = row.get(name)
-            return given if process is None else process(given)
 
-        if compiled.positiontup:
-            return compiled.string, lambda row: tuple([value(row, name, process) for name, process in named])
-        return compiled.string, lambda row: {name: value(row, name, process) for name, process in named}
+def _always(value: Any, process: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """What the statement itself says of a bind."""
+    converted = value if process is None else process(value)
+    return lambda _: converted
