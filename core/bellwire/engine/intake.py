@@ -45,6 +45,7 @@ class Taken:
 
     events: Sequence[str]
     duplicate: bool
+    prepared: Sequence[tuple[Prepared, bool]] = ()  # each event, and whether it was new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Prepared:
     """One event, decided, not yet written."""
 
     event_id: UUID
+    event: Event
     unit: Unit
     decision: Decision | None
     pending: bool
@@ -82,7 +84,9 @@ def take_events(
     fresh = [one for one, is_new in zip(prepared, new, strict=True) if is_new]
     for one in fresh:
         after_commit(engine, one)
-    return Taken(events=[show("evt", one.event_id) for one in fresh], duplicate=not fresh)
+    return Taken(
+        events=[show("evt", one.event_id) for one in fresh], duplicate=not fresh, prepared=list(zip(prepared, new, strict=True))
+    )
 
 
 def after_commit(engine: Engine, one: Prepared) -> None:
@@ -161,7 +165,7 @@ def prepare(
         effects=() if pending else effects.of(ground, reported=reported),
         at=now,
     )
-    return Prepared(event_id=event_id, unit=unit, decision=decision, pending=pending, following=following)
+    return Prepared(event_id=event_id, event=event, unit=unit, decision=decision, pending=pending, following=following)
 
 
 def _keys(installation: Installation, event: Event) -> list[SeenKey]:
@@ -252,7 +256,7 @@ def _decide(
                 entry.reason and str(entry.reason),
                 entry.line,
                 message_id,
-                trigger.id if trigger else None,
+                trigger.row_id if trigger else None,
             )
         )
     maker.rows[schema.decisions] = [{"event_id": event_id, "tenant_id": held.config.id, "at": now, "entries": entries}]
