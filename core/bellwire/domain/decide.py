@@ -13,6 +13,7 @@ from uuid import UUID
 from bellwire.domain import limits, locales, segments, templates
 from bellwire.domain import msisdn as numbers
 from bellwire.domain.consent import Standing
+from bellwire.domain.deadlines import moment
 from bellwire.domain.settle import Draft, Person, Planned, Router, settle
 from bellwire.domain.tenant import TenantConfig, Trigger
 from bellwire.domain.transliteration import transliterate
@@ -47,6 +48,7 @@ class Facts:
     people: Mapping[Msisdn, Person] = field(default_factory=dict)
     veto: str | None = None
     canceled: bool = False  # an event that cancels this one's subject came first
+    past: tuple[Reason, str] | None = None  # something newer was told of its object, or the same already
     route: Router
     is_sandbox: Callable[[str], bool]
     filters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # what plugins bring to templates
@@ -183,6 +185,7 @@ def _draft(event: Event, candidate: Candidate, facts: Facts, now: datetime) -> D
         "quiet_hours": definition.get("quiet_hours"),
         "timezones": _timezones(candidate, facts),
         "caps": caps(trigger),
+        "not_after": moment(event.data.get("not_after")),
     }
     refused = _early(event, candidate, facts, now)
     template = facts.tenant.templates.get(name)
@@ -219,6 +222,8 @@ def _early(event: Event, candidate: Candidate, facts: Facts, now: datetime) -> t
     age_s = (now - event.occurred_at).total_seconds()
     if max_age is not None and age_s > max_age:
         return Reason.STALE, f"it happened {age_s:.0f} s ago; max_age is {max_age} s"
+    if facts.past is not None:
+        return facts.past
     if facts.canceled and candidate.trigger.definition.get("delay_s"):
         return Reason.STALE, "what it is about was over before it came"
     return candidate.refused
