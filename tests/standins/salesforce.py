@@ -104,24 +104,26 @@ class Organization:
         self.admin = self.add("User", Name="Ada Admin", MobilePhone="+12025550199", id="005xx000001Sv7fAAC")
         about = {"Name": "Example Inc.", "Country": "US", "DefaultLocaleSidKey": "en_US", "TimeZoneSidKey": "America/New_York"}
         self.add("Organization", id=organization_id, LanguageLocaleKey="en_US", **about)
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._server: _Server | None = None
 
     # -- running --------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Organization:
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
 
     @property
     def url(self) -> str:
         """Where it listens: an installation's `settings.base_url`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._server.server_port if self._server else 0}"
 
     # -- what people do in it -------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 #: 100 notifications of fifteen fields are about 100 kB; defusedxml stops entities, not size or depth.
 BODY_MAX = 1_000_000
 DEPTH_MAX = 64
-ELEMENTS_MAX = 20_000
+ELEMENTS_MAX = 12_000
 ATTRIBUTES_MAX = 16
 NOTIFICATIONS_MAX = 100  # the WSDL's maxOccurs
 #: What any element of ours costs at least (`<a/>`): more of them than can be read is known before anything is parsed.
@@ -65,22 +65,26 @@ class _Found(Exception):
 
 
 def organization_of(body: bytes) -> str:
-    """The OrganizationId of a message. Raises PayloadInvalid. What follows it is not parsed."""
+    """The OrganizationId of a message, "" for one that holds nothing at all. Parses no further. Raises PayloadInvalid."""
     target = _Target(only_organization=True)
     try:
         _feed(body, target)
     except _Found:
         return target.organization
-    raise _wrong("no OrganizationId", "OrganizationId")
+    return _whole(target).organization
 
 
 def parse(body: bytes) -> Envelope:
     """The whole message. Raises PayloadInvalid naming the element that is wrong."""
     target = _Target()
     _feed(body, target)
+    return _whole(target)
+
+
+def _whole(target: _Target) -> Envelope:
     if not target.is_message:
         raise _wrong("not a notifications call", "notifications")
-    if not target.organization:
+    if target.notifications and not target.organization:
         raise _wrong("no OrganizationId", "OrganizationId")
     return Envelope(organization=target.organization, action=target.action, notifications=tuple(target.notifications))
 

@@ -27,9 +27,17 @@ def sign(request: WebhookRequest, installation: Installation) -> WebhookRequest:
 
 
 def verify(request: WebhookRequest, installation: Installation, now: datetime) -> None:  # noqa: ARG001  # no signed time here
-    """Pass when the organization is the installation's. Raises SignatureMismatch; PayloadInvalid when there is none to see."""
+    """Pass when the organization is the installation's, and for an outbound message that holds nothing at all.
+
+    Raises SignatureMismatch; PayloadInvalid when there is no organization to see.
+    """
     wanted = configured.organization(installation)
-    given = long_id(action.asked(request.body).organization_id) if action.is_action(request) else organization_of(request.body)
+    if action.is_action(request):
+        given = long_id(action.asked(request.body).organization_id)
+    else:
+        given = organization_of(request.body)
+        if not given:
+            return
     if not wanted or not same(given, wanted):
         raise SignatureMismatch(
             "salesforce: the call is for another organization than the installation's"
