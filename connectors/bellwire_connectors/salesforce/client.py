@@ -157,10 +157,10 @@ class Org:
                 self._sf = None
             except simple_salesforce.exceptions.SalesforceError as e:  # its text holds the URL and the body
                 raise self._judged(what, e.status, e.content) from None
+            except json.JSONDecodeError:  # requests' own is both this and a RequestException
+                raise PlatformUnavailable(f"salesforce {what}: the answer is no JSON") from None
             except requests.RequestException as e:
                 raise PlatformUnreachable(f"salesforce {what}: no answer ({type(e).__name__})") from None
-            except ValueError:
-                raise PlatformUnavailable(f"salesforce {what}: the answer is no JSON") from None
 
     def _judged(self, what: str, status: int, content: object) -> Exception:
         error = failures.failure(what, status, content, retry_after_s(self._http.headers))
