@@ -95,6 +95,7 @@ class Organization:
         self.calls: list[tuple[str, str]] = []
         self.queries: list[str] = []
         self.hits = 0  # requests of the REST API, whatever became of them
+        self.searchable = True
         self.locked: set[str] = set()  # ids that another transaction holds
         self._counter = itertools.count(1)
         self._cursors: dict[str, list[dict[str, Any]]] = {}
@@ -349,7 +350,7 @@ class Organization:
 
     def _search(self, sosl: str) -> list[dict[str, Any]]:
         match = re.fullmatch(r"FIND \{(.+)\} IN PHONE FIELDS RETURNING (.+) LIMIT \d+", sosl)
-        if not match:
+        if not match or not self.searchable:
             raise Wrong("MALFORMED_SEARCH", "unexpected token")
         terms = [re.sub(r"\D", "", one) for one in match[1].split(" OR ")]
         found = []

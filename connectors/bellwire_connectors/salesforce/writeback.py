@@ -5,7 +5,7 @@ Both may be written again without a second one appearing: by the external id, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bellwire import Link, PlatformError, PlatformRejected, Retry, Status, StatusChange
@@ -18,7 +18,7 @@ from .soql import containing, quoted
 
 KEY = "Message_Id__c"
 #: The fields that anybody's own object has; the others of ours are left out where they are missing.
-LEAST = (KEY, "Status__c", "Direction__c", "Error_Code__c", "Contact__c", "Sent_At__c")
+LEAST = (KEY, "Status__c", "Direction__c", "Segments__c", "Error_Code__c", "Contact__c", "Sent_At__c")
 #: Look-ups by the object they lead to.
 LOOKUPS = {"Contact": "Contact__c", "Lead": "Lead__c", "Case": "Case__c", "Opportunity": "Opportunity__c", "Account": "Account__c"}
 #: A look-up to what was deleted or merged, or may not be seen.
@@ -26,6 +26,7 @@ _BAD_LOOKUP = frozenset({"INVALID_CROSS_REFERENCE_KEY", "INSUFFICIENT_ACCESS_ON_
 _NO_OBJECT = frozenset({"NOT_FOUND", "INVALID_TYPE"})
 _NOT_YET = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENDING})
 _SUBJECT_MAX = 255
+_ROUNDS = 3  # whole, without our own fields, without look-ups
 
 Values = dict[str, Any]
 
@@ -68,7 +69,8 @@ def values_of(change: StatusChange) -> Values:
         KEY: change.message_id,
         "Status__c": change.status.value,
         "Direction__c": "outbound",
-        "Error_Code__c": change.reason[:80] or None,
+        "Error_Code__c": (change.error_code or change.error_class or change.reason)[:80] or None,
+        "Segments__c": change.segments,
         "Sent_At__c": None if change.status in _NOT_YET else stamp(change.at),
         "Source__c": "bellwire",
         "Trigger__c": change.trigger[:255] or None,
@@ -76,7 +78,7 @@ def values_of(change: StatusChange) -> Values:
         "Record_Id__c": record or person or None,
         "Text__c": change.text[:1600] or None,
     }
-    for one in (person, record):
+    for one in (record, person):  # who was texted wins
         lookup = LOOKUPS.get(object_of(one))
         if lookup:
             values[lookup] = one
@@ -90,44 +92,45 @@ def record_of(change: StatusChange) -> str:
 
 
 def _upserted(org: Org, kind: str, changes: Sequence[StatusChange]) -> list[PlatformError]:
-    """Upsert; a second time without the fields that the object lacks, a row with a dead look-up again without look-ups."""
-    records = [values_of(change) for change in changes]
+    """Upsert; what was refused again without the fields that the object lacks, and without look-ups that lead nowhere."""
+    left: Sequence[Values] = [values_of(change) for change in changes]
     errors: list[PlatformError] = []
-    left = _round(org, kind, records, errors, _without_lookups)
-    if left:
-        _round(org, kind, left, errors, None)
+    for _ in range(_ROUNDS):
+        left = _round(org, kind, left, errors)
+        if not left:
+            break
     return errors
 
 
-def _round(
-    org: Org, kind: str, records: Sequence[Values], errors: list[PlatformError], mend: Callable[[Values, str], Values | None] | None
-) -> list[Values]:
-    """One call; the records to try again, mended. Other failures are added to `errors`."""
+def _round(org: Org, kind: str, records: Sequence[Values], errors: list[PlatformError]) -> list[Values]:
+    """One call; the records to try again, mended. What can't be mended is added to `errors`."""
     try:
         results = org.upsert(kind, KEY, records)
     except PlatformRejected as e:
-        if e.code != "INVALID_FIELD" or mend is None:
+        mended = [_mended(one, e.code) for one in records]
+        if not all(mended):
             raise
-        return [{name: one[name] for name in LEAST if name in one} for one in records]
+        return [one for one in mended if one]
     again: list[Values] = []
     for one, result in zip(records, results, strict=True):
         if result.get("success") is True:
             continue
-        code = next((code for code, _, _ in failures.errors_in(result.get("errors"))), "")
-        mended = mend(one, code) if mend is not None else None
-        if mended is not None:
-            again.append(mended)
+        found = _mended(one, next((code for code, _, _ in failures.errors_in(result.get("errors"))), ""))
+        if found:
+            again.append(found)
         else:
             errors.append(failures.row_failure(f"upsert {kind}", result.get("errors")))
     return again
 
 
-def _without_lookups(record: Values, code: str) -> Values | None:
+def _mended(record: Values, code: str) -> Values | None:
+    """The record without what a code speaks of; None when there is nothing to leave out."""
+    left = record
     if code == "INVALID_FIELD":
-        return {name: record[name] for name in LEAST if name in record}
-    if code not in _BAD_LOOKUP or not set(record) & set(LOOKUPS.values()):
-        return None
-    return {name: value for name, value in record.items() if name not in LOOKUPS.values()}
+        left = {name: value for name, value in record.items() if name in LEAST}
+    elif code in _BAD_LOOKUP:
+        left = {name: value for name, value in record.items() if name not in LOOKUPS.values()}
+    return left if len(left) < len(record) else None
 
 
 # -- Task ---------------------------------------------------------------------------------------------------------------
