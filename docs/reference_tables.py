@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from bellwire import hookspecs
+from bellwire.certification import CARRIER_RULES, CONNECTOR_RULES, quality_of
 from bellwire.config import settings
 from bellwire.domain.scopes import Scope
 from bellwire.environment import PREFIX
 from bellwire.model import Capability, Carrier, Connector
 from bellwire.plugins import Plugins, load_plugins
+from bellwire.testing import StandIn
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTICE = "<!-- made by docs/make_reference.py: change the code, then `make docs` -->"
@@ -160,10 +162,10 @@ def connectors(page: Path) -> str:
         _row(name, both[name], page)
         for name in sorted(ours & both.keys(), key=lambda name: (isinstance(both[name], Carrier), name))
     ]
-    return table(["", "", "comes in", "goes out"], rows)
+    return table(["", "", "comes in", "goes out", "certified"], rows)
 
 
-def _row(name: str, subject: Connector | Carrier, page: Path) -> tuple[str, str, str, str]:
+def _row(name: str, subject: Connector | Carrier, page: Path) -> tuple[str, ...]:
     folder = "connectors" if isinstance(subject, Connector) else "carriers"
     link = f"[{subject.title}]({os.path.relpath(ROOT / 'docs' / folder / f'{name}.md', page.parent)})"
     if isinstance(subject, Connector):
@@ -173,9 +175,29 @@ def _row(name: str, subject: Connector | Carrier, page: Path) -> tuple[str, str,
             "platform",
             f"{len(subject.events)} kinds of events",
             ", ".join(word for word, how in back.items() if how) or "–",
+            quality_of(subject.samples).level or "–",
         )
     comes = {"receipts": Capability.DLR, "replies": Capability.MO, "prices": Capability.PRICE}
-    return link, "carrier", ", ".join(word for word, one in comes.items() if one in subject.capabilities) or "–", "texts"
+    received = ", ".join(word for word, one in comes.items() if one in subject.capabilities) or "–"
+    return link, "carrier", received, "texts", quality_of(subject.samples).level or "–"
+
+
+def rules(_page: Path) -> str:
+    """The rules of the certification kit."""
+    rows = [(f"`{one.name}`", one.level, one.means) for one in CONNECTOR_RULES]
+    return table(["rule", "level", "what it says"], rows)
+
+
+def carrier_rules(_page: Path) -> str:
+    """Those that carriers have besides."""
+    known = {one.name for one in CONNECTOR_RULES}
+    return table(["rule", "what it says"], [(f"`{one.name}`", one.means) for one in CARRIER_RULES if one.name not in known])
+
+
+def stand_in(_page: Path) -> str:
+    """What a stand-in of a platform plays."""
+    parts = [(name, inspect.getdoc(one.fget if isinstance(one, property) else one) or "") for name, one in vars(StandIn).items()]
+    return table(["", "what it does"], [(f"`{name}`", about) for name, about in parts if about and not name.startswith("_")])
 
 
 def scopes(_page: Path) -> str:
@@ -223,8 +245,11 @@ def benchmarks(_page: Path) -> str:
 
 TABLES: Mapping[str, Callable[[Path], str]] = {
     "benchmarks": benchmarks,
+    "carrier_rules": carrier_rules,
     "connectors": connectors,
     "decisions": decisions,
+    "rules": rules,
     "scopes": scopes,
     "sealed": sealed,
+    "stand_in": stand_in,
 }

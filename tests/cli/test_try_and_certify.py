@@ -72,7 +72,8 @@ def test_an_unknown_sample_tells_the_known_ones() -> None:
 
 def test_a_good_connector_is_certified() -> None:
     result = run("certify", "example_till")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "example_till: 16 passed")
+    last = result.stdout.splitlines()[-1]
+    assert (result.exit_code, last) == (0, "example_till: claims bronze, reaches bronze")
 
 
 def test_a_bad_one_is_not() -> None:
@@ -80,6 +81,24 @@ def test_a_bad_one_is_not() -> None:
     result = run("certify", "example_till", "--json", connector=gullible)
     told = json.loads(result.stdout)
     assert (result.exit_code, told["name"], told["passed"]) == (1, "example_till", False)
-    assert {"question": "an unsigned request is refused", "outcome": "failed", "detail": "drawer_opened: was believed"} in told[
-        "answers"
-    ]
+    [answer] = [one for one in told["answers"] if one["rule"] == "unsigned"]
+    assert (answer["level"], answer["outcome"]) == ("bronze", "failed")
+    assert answer["detail"].endswith("drawer_opened: was believed")
+
+
+def test_a_level_can_be_asked_for() -> None:
+    result = run("certify", "example_till", "--level", "silver", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["claimed"], told["reached"]) == (1, "silver", "bronze")
+
+
+def test_all_at_once() -> None:
+    result = run("certify", "--all", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["passed"]) == (0, True)
+    assert [one["name"] for one in told["cards"]] == ["example_sms", "example_till"]
+
+
+@pytest.mark.parametrize("args", [("certify",), ("certify", "example_till", "--all")])
+def test_either_a_name_or_all(args: tuple[str, ...]) -> None:
+    assert run(*args).exit_code == 2

@@ -1,158 +1,218 @@
-"""The contract kit finds what it is made to find: each row breaks the example in one way and names the question that fails."""
+"""The certification kit around its rules: carriers, scorecards, ticks, exemptions, stand-ins, and the two lines for an author."""
 
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import bellwire_example
 import pytest
-from bellwire import Capability, Carrier, Connector, Outcome, PayloadInvalid, SignatureMismatch, Verdict, WebhookRequest
+from bellwire import Capability, Carrier, Outcome, SignatureMismatch, Verdict
+from bellwire.certification import Kit, Level, Quality, Scale, Scorecard
 from bellwire.certification import Outcome as Went
-from bellwire.certification import ask, questions
-from bellwire.signing import hmac_hex, require
-from bellwire.testing import SECRET
-from bellwire_example.till import webhook
+from bellwire.certification.quality import Exempt, Named, quality_of
+from bellwire.errors import ConfigInvalid
 
 CONNECTOR, CARRIER = bellwire_example.connector, bellwire_example.carrier
+LITTLE = Scale(bent=40, kinds=1, large=1, old=10)
+BROKEN = Path(__file__).parent / "broken"
 
 
-def failed(subject: Connector | Carrier) -> dict[str, str]:
-    return {answer.question: answer.detail for answer in map(ask, questions(subject)) if answer.outcome is Went.FAILED}
+def card(subject: Any = CONNECTOR, *, claimed: Level | None = None, **quality: Any) -> Scorecard:
+    return Kit(subject, quality=Quality(**quality), scale=LITTLE).card(claimed=claimed)
 
 
-@pytest.mark.parametrize("subject", [CONNECTOR, CARRIER], ids=["connector", "carrier"])
-def test_the_example_passes(subject: Connector | Carrier) -> None:
-    assert failed(subject) == {}
+def failed(found: Scorecard) -> set[str]:
+    return {one.rule for one in found.answers if one.outcome is Went.FAILED}
+
+
+@pytest.fixture(scope="module")
+def kit() -> Kit:
+    """The till's, asked once for many tests."""
+    return Kit(CONNECTOR, quality=Quality(), scale=LITTLE)
+
+
+# -- carriers -----------------------------------------------------------------------------------------------------
 
 
 def believes_all(*_: Any) -> None: ...
-
-
-def believes_nobody(*_: Any) -> None:
-    raise SignatureMismatch("no")
-
-
-def only_newest(request: WebhookRequest, at: Any, now: datetime) -> None:
-    webhook.verify(request, replace(at, secrets=at.secrets[:1]), now)
-
-
-def only_beginning(request: WebhookRequest, at: Any, now: datetime) -> None:
-    """Compares as many letters as were given."""
-    signed = request.header(webhook.STAMP).encode() + b"." + request.body
-    given = request.header(webhook.HEADER)
-    require(given, [hmac_hex(secret, signed)[: len(given)] for secret in at.secrets], "x")
-
-
-def never_stale(request: WebhookRequest, at: Any, now: datetime) -> None:
-    webhook.verify(request, at, request.received_at)
-
-
-def crashes_on_strange_letters(request: WebhookRequest, at: Any, now: datetime) -> None:
-    request.header(webhook.HEADER).encode("ascii")
-    webhook.verify(request, at, now)
-
-
-def tells_the_secret(request: WebhookRequest, at: Any, now: datetime) -> None:
-    try:
-        webhook.verify(request, at, now)
-    except SignatureMismatch:
-        raise SignatureMismatch(f"expected {hmac_hex(SECRET, request.body)}") from None
-
-
-def reads_blindly(request: WebhookRequest, _: Any) -> list[Any]:
-    found = json.loads(request.body)
-    return webhook.read(request, None) if found["kind"] == "receipt.paid" else []  # type: ignore[arg-type]  # it takes no account
-
-
-def quotes_the_body(request: WebhookRequest, at: Any) -> list[Any]:
-    try:
-        return webhook.read(request, at)
-    except PayloadInvalid:
-        raise PayloadInvalid("not +998901234567") from None
-
-
-turns = iter(range(10_000))
-
-
-def with_event(**changes: Any) -> Callable[..., Any]:
-    def read(request: WebhookRequest, at: Any) -> list[Any]:
-        made = {name: value() if callable(value) else value for name, value in changes.items()}
-        return [replace(event, **made) for event in webhook.read(request, at)]
-
-    return read
-
-
-BROKEN_CONNECTORS: list[tuple[str, dict[str, Any], str]] = [
-    ("believes everybody", {"verify": believes_all}, "an unsigned request is refused"),
-    ("believes everybody, whatever the secret", {"verify": believes_all}, "a request signed with another secret is refused"),
-    ("believes a changed body", {"verify": believes_all}, "a changed body is refused"),
-    ("believes an account without secrets", {"verify": believes_all}, "no secret, nobody is believed"),
-    ("believes nobody", {"verify": believes_nobody}, "a signed request is believed"),
-    ("knows one secret only", {"verify": only_newest}, "either of two secrets is enough"),
-    ("compares beginnings", {"verify": only_beginning}, "a changed signature header is refused"),
-    ("does not look at the clock", {"verify": never_stale}, "a stale request is refused"),
-    ("crashes on strange letters", {"verify": crashes_on_strange_letters}, "a changed signature header is refused"),
-    ("tells the right signature", {"verify": tells_the_secret}, "an unsigned request is refused"),
-    ("reads blindly", {"read": reads_blindly}, "a body that nobody documents is refused or ignored, within a second"),
-    ("quotes the body", {"read": quotes_the_body}, "a body that nobody documents is refused or ignored, within a second"),
-    ("gives no event", {"read": lambda *_: []}, "every sample is read"),
-    ("gives an event without id", {"read": with_event(id="")}, "event ids are there and differ"),
-    ("gives another id each time", {"read": with_event(id=lambda: str(next(turns)))}, "reading twice gives the same"),
-    ("gives a type it did not announce", {"events": ["order.created"]}, "types are those the connector says it has"),
-    ("gives times without zone", {"read": with_event(occurred_at=datetime(2026, 1, 5))}, "times are aware, data is plain"),  # noqa: DTZ001
-    ("gives money as a float", {"read": with_event(data={"order.total": 12.5})}, "times are aware, data is plain"),
-    ("gives data that is no JSON", {"read": with_event(data={"order.tags": {1, 2}})}, "times are aware, data is plain"),
-    ("has no samples", {"samples": ""}, "every sample is read"),
-]
-
-
-@pytest.mark.parametrize(("changes", "question"), [row[1:] for row in BROKEN_CONNECTORS], ids=[row[0] for row in BROKEN_CONNECTORS])
-def test_a_connector_that(changes: dict[str, Any], question: str) -> None:
-    assert question in failed(replace(CONNECTOR, **changes))
 
 
 def accepts_all(_: Any, messages: Any, __: Any) -> list[Outcome]:
     return [Outcome(message_id=one.message_id, verdict=Verdict.ACCEPTED, carrier_ref="1") for one in messages]
 
 
-def elsewhere(messages: Any, at: Any) -> Any:
-    assert CARRIER.build is not None
-    return replace(CARRIER.build(messages, at), url="https://api.example.com/texts")
+def build(**changes: Callable[[Any], str]) -> Callable[..., Any]:
+    def broken(messages: Any, at: Any) -> Any:
+        assert CARRIER.build is not None
+        url = next(iter(changes.values()))(messages[0])
+        return replace(CARRIER.build(messages, at), url=url.replace("BASE", at.base_url("https://api.example.com")))
 
-
-def text_in_the_url(messages: Any, at: Any) -> Any:
-    assert CARRIER.build is not None
-    return replace(CARRIER.build(messages, at), url=f"{at.base_url('https://api.example.com')}/?text={messages[0].text}")
+    return broken
 
 
 BROKEN_CARRIERS: list[tuple[str, dict[str, Any], str]] = [
-    ("takes anything for an acceptance", {"interpret": accepts_all}, "an answer without sense is never an acceptance"),
-    ("forgets its messages", {"interpret": lambda *_: []}, "an answer sample gives one outcome a message"),
-    ("calls somebody else", {"build": elsewhere}, "a message's call goes to the account's address"),
-    ("shows the text in the address", {"build": text_in_the_url}, "a message's call goes to the account's address"),
-    ("reads no receipt", {"read_dlrs": lambda *_: []}, "every receipt sample is read"),
-    (
-        "crashes on receipts",
-        {"read_dlrs": lambda *_: 1 / 0},
-        "a body that nobody documents is refused or ignored by read_dlrs, within a second",
-    ),
-    ("believes every callback", {"verify": believes_all}, "an unsigned request is refused"),
-    ("declares a session", {"capabilities": frozenset({Capability.SESSION})}, "a session carrier sends by itself"),
+    ("takes anything for an acceptance", {"interpret": accepts_all}, "nonsense"),
+    ("forgets its messages", {"interpret": lambda *_: []}, "answer-samples"),
+    ("calls somebody else", {"build": build(url=lambda _: "https://api.example.com/texts")}, "call"),
+    ("shows the text in the address", {"build": build(url=lambda message: f"BASE/?text={message.text}")}, "call"),
+    ("reads no receipt", {"read_dlrs": lambda *_: []}, "dlr-samples"),
+    ("crashes on receipts", {"read_dlrs": lambda *_: 1 / 0}, "dlr-format"),
+    ("crashes on replies", {"read_replies": lambda *_: 1 / 0}, "reply-format"),
+    ("believes every callback", {"verify": believes_all}, "unsigned"),
+    ("declares a session", {"capabilities": frozenset({Capability.SESSION})}, "session"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "question"), [row[1:] for row in BROKEN_CARRIERS], ids=[row[0] for row in BROKEN_CARRIERS])
-def test_a_carrier_that(changes: dict[str, Any], question: str) -> None:
-    assert question in failed(replace(CARRIER, **changes))
+def test_the_example_carrier_passes() -> None:
+    found = card(CARRIER)
+    assert (failed(found), found.passed, found.claimed) == (set(), True, None)
 
 
-def test_a_platform_that_signs_nothing_is_not_asked_about_signatures() -> None:
+@pytest.mark.parametrize(("changes", "rule"), [row[1:] for row in BROKEN_CARRIERS], ids=[row[0] for row in BROKEN_CARRIERS])
+def test_a_carrier_that(changes: dict[str, Any], rule: str) -> None:
+    broken: Carrier = replace(CARRIER, **changes)
+    assert rule in failed(card(broken))
+
+
+# -- what can't be judged -------------------------------------------------------------------------------------------
+
+
+def test_a_platform_that_signs_nothing_is_not_judged_by_its_signatures() -> None:
     silent = replace(CONNECTOR, sign=lambda request, _: request, verify=believes_all)
-    not_asked = [answer for answer in map(ask, questions(silent)) if answer.outcome is Went.NOT_ASKED]
-    assert len(not_asked) == 8
-    assert {answer.detail for answer in not_asked} == {"nothing is signed here: the key in the URL is all there is"}
-    assert failed(silent) == {}
+    found = card(silent)
+    unjudged = {one.rule for one in found.answers if one.outcome is Went.NOT_JUDGED and "nothing is signed" in one.detail}
+    assert {"signed", "unsigned", "mutated-signature", "changed-body", "other-secret", "stale", "constant-time"} <= unjudged
+    assert (failed(found), found.reached) == (set(), None)
+
+
+def test_without_a_stand_in_what_http_itself_tells_is_judged_and_no_more(kit: Kit) -> None:
+    answers = {one.rule: one for one in kit.card().answers}
+    for rule in ("write-back", "idempotent", "forbidden", "throttled", "server-error", "cut-after", "slow", "quiet-calls"):
+        assert answers[rule].outcome is Went.PASSED, answers[rule]
+    for rule in ("refresh-once", "consent-out", "loop-guard", "gap"):
+        assert answers[rule].outcome is Went.NOT_JUDGED, answers[rule]
+
+
+def test_a_post_can_t_be_judged_without_the_platform() -> None:
+    def write_back(changes: Any, link: Any) -> None:
+        for change in changes:
+            link.http.post(f"{link.installation.settings['base_url']}/notes", json={"text": change.status})
+
+    answers = {one.rule: one for one in card(replace(CONNECTOR, write_back=write_back)).answers}
+    assert answers["idempotent"].outcome is Went.NOT_JUDGED
+    assert "POST" in answers["idempotent"].detail
+
+
+def test_a_rule_is_not_judged_while_one_that_it_needs_fails() -> None:
+    answers = {one.rule: one for one in card(replace(CONNECTOR, verify=believes_all)).answers}
+    assert answers["unsigned"].outcome is Went.FAILED
+    assert (answers["other-secret"].outcome, answers["other-secret"].detail) == (
+        Went.NOT_JUDGED,
+        "says nothing while `unsigned` fails",
+    )
+
+
+# -- claims, ticks and exemptions -------------------------------------------------------------------------------------
+
+
+def test_without_a_claim_bronze_must_not_fail(kit: Kit) -> None:
+    found = kit.card()
+    assert (found.claimed, found.reached, found.passed, found.why) == (None, Level.BRONZE, True, "")
+    bad = card(replace(CONNECTOR, verify=believes_all))
+    assert (bad.passed, bad.why) == (False, "bronze is not met: unsigned")
+
+
+def test_a_claim_is_met_only_by_rules_that_passed_or_are_exempt(kit: Kit) -> None:
+    assert kit.card(claimed=Level.BRONZE).passed
+    silver = kit.card(claimed=Level.SILVER)
+    assert (silver.passed, silver.reached) == (False, Level.BRONZE)
+    assert "refresh-once" in silver.why
+
+
+def test_a_tick_that_its_check_contradicts_is_refused() -> None:
+    found = card(replace(CONNECTOR, verify=believes_all), level=Level.BRONZE, rules={"unsigned": "done"})
+    [answer] = [one for one in found.answers if one.rule == "unsigned"]
+    assert answer.detail.startswith("the tick is refused: ")
+    assert "a tick is refused: unsigned" in found.why
+
+
+def test_an_exemption_holds_where_the_kit_can_t_judge() -> None:
+    found = card(rules={"refresh-once": Exempt(exempt="its tokens do not end")})
+    [answer] = [one for one in found.answers if one.rule == "refresh-once"]
+    assert (answer.outcome, answer.detail) == (Went.EXEMPT, "its tokens do not end")
+
+
+def test_an_exemption_is_refused_where_the_rule_applies_and_fails() -> None:
+    found = card(replace(CONNECTOR, verify=believes_all), rules={"unsigned": Exempt(exempt="we trust everybody")})
+    [answer] = [one for one in found.answers if one.rule == "unsigned"]
+    assert (answer.outcome, found.passed) == (Went.FAILED, False)
+    assert answer.detail.startswith("the exemption is refused, the rule applies: ")
+
+
+def test_a_rule_that_is_not_ticked_stands_against_the_claim() -> None:
+    assert "signed" in card(level=Level.BRONZE, rules={"unsigned": "done"}).why
+
+
+def test_a_rule_that_there_is_not_is_told() -> None:
+    assert card(rules={"unsinged": "done"}).why == "there is no rule unsinged"
+
+
+def test_a_stand_in_that_is_not_installed_here_is_said_and_not_green() -> None:
+    found = card(level=Level.SILVER, stand_in=Named(module="no_such_stand_in", name="Till"))
+    [answer] = [one for one in found.answers if one.rule == "refresh-once"]
+    assert (answer.outcome, answer.elsewhere) == (Went.NOT_JUDGED, True)
+    assert "no_such_stand_in:Till is not installed here" in answer.detail
+    assert (found.passed, found.reached) == (True, Level.BRONZE)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('level = "golden"', "level"),
+        ('[rules]\nsigned = "maybe"', "rules.signed"),
+        ('[rules]\nsigned = {exempt = ""}', "rules.signed"),
+        ("lewel = 1", "lewel"),
+        ("level =", "quality.toml"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str) -> None:
+    package = tmp_path / f"wrong_{abs(hash(text))}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "quality.toml").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigInvalid, match=told):
+        quality_of(package.name)
+
+
+# -- for authors ------------------------------------------------------------------------------------------------------
+
+TWO_LINES = """\
+from bellwire.testing import certified
+test_certified = certified("corner_shop")
+"""
+
+
+def test_one_more_connector_costs_a_folder_and_two_lines(tmp_path: Path) -> None:
+    (tmp_path / "test_corner.py").write_text(TWO_LINES)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"pythonpath={BROKEN}", "-c", "/dev/null"]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "57 passed" in done.stdout, done.stdout
+
+
+def test_loading_the_tools_loads_no_engine() -> None:
+    script = "import sys, bellwire.testing; print([one for one in ('pytest', 'sqlalchemy', 'requests') if one in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_wrong_signature_is_nobody_s_platform() -> None:
+    def picky(*_: Any) -> None:
+        raise SignatureMismatch("no")
+
+    assert failed(card(replace(CONNECTOR, verify=picky))) == {"signed"}

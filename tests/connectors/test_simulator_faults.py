@@ -291,6 +291,17 @@ def test_it_goes_with_its_parent(tmp_path: Path) -> None:
     until(lambda: not alive(pid))
 
 
+def test_a_parent_that_ended_before_anybody_looked_is_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    import asyncio
+
+    from bellwire_connectors.sandbox.simulator import _run
+    from bellwire_connectors.sandbox.simulator.knobs import Knobs
+
+    nobody = os.getppid() + 1  # who started it, as it remembers
+    asyncio.run(asyncio.wait_for(_run("127.0.0.1", 0, Knobs(), (), {}, 1, allow_remote=False, parent=nobody), 10))
+    assert "listening" in capsys.readouterr().out
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

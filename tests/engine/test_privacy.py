@@ -12,11 +12,12 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from bellwire.domain.ledger import Source, Standing, Statement
+from bellwire.domain.staff import entry
 from bellwire.engine import privacy, sealer, sending
 from bellwire.errors import Conflict, NotFound, StoreUnavailable
 from bellwire.ids import new_id, show
 from bellwire.model import ConsentHint, ConsentState, Event, Msisdn, Person, Purpose, Status
-from bellwire.store import idempotency, people, schema
+from bellwire.store import idempotency, people, schema, staff
 from bellwire.store import privacy as requests
 from bellwire.store.idempotency import idempotency_key
 from bellwire.store.people import ACTIONS
@@ -77,6 +78,26 @@ def plant(house: House, installation: UUID, account: UUID, *, phone: Msisdn = EV
             ]
         )
     house.reply(account, f"I am {name}", msisdn=phone)
+    r = schema.replies
+    house.engine.write(
+        lambda c: c.execute(sa.update(r).where(r.c.contact_id == house.person(phone).id).values(answers=f"shift/{name}"))  # type: ignore[union-attr]
+    )
+    worker = Person(ref=f"{name}-{place}", name=name, phones=[phone], email=f"{name}{place}@example.com")
+    starts = (now + timedelta(hours=5)).isoformat()
+    house.take(
+        installation,
+        Event(
+            id=f"shift-{place}",
+            type="shift.published",
+            occurred_at=now,
+            subject=f"shift/{name}-{place}",
+            people={"customer": worker, "worker": worker},
+            data={"shift.id": place, "shift.starts_at": starts, "worker.id": f"{name}-{place}"},
+        ),
+    )
+    values = {"ref": f"{name}-{place}", "name": name, "phone": phone, "email": f"{name}@example.com", "manager": f"{name}-boss"}
+    made_entry, index = entry(values, systems={"clockify": f"{name}-{place}"}), house.held().index
+    house.change(lambda c: staff.keep(c, house.engine.vault, index, made_entry, now=now, told_at=now))
     house.engine.write(
         lambda c: requests.request(
             TenantConnection(c, house.tenant_id),

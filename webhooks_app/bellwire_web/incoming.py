@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from bellwire.domain.tenant import HeldAccount, HeldInstallation
-from bellwire.engine import dlrs, intake
+from bellwire.domain.tenant import HeldAccount, HeldInstallation, TenantConfig
+from bellwire.engine import decided, dlrs, intake
 from bellwire.engine.configs import Held
 from bellwire.errors import FieldInvalid, PayloadInvalid, SignatureMismatch
 from bellwire.ids import parse_id
-from bellwire.model import Carrier, Connector, HttpReply, WebhookRequest
+from bellwire.model import Carrier, Connector, Event, HttpReply, TemplateChoice, WebhookRequest
 from bellwire.store import snapshot
 from bellwire.store.database import reading
 from bellwire.store.vault import key_hash
@@ -30,6 +31,15 @@ _KEY_MAX = 128
 _LAST_REQUESTS = frozenset({"person.erase_requested", "person.export_requested", "installation.erase_requested"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """One installation that a request is for, and its part of the request."""
+
+    held: Held
+    installation: HeldInstallation
+    request: WebhookRequest
+
+
 def mount(app: Flask, runtime: Runtime) -> Collection[str]:
     """Add the routes; their endpoints, which are open: the key in the URL and the signature are their policy."""
     engine = runtime.engine
@@ -45,7 +55,9 @@ def mount(app: Flask, runtime: Runtime) -> Collection[str]:
             installation = held.config.installations[found.id]
             incoming = received(runtime)
             replayed = connector.shared_secret and intake.seen_elsewhere(connection, installation.value, incoming.body)
-        if installation.status == "disabled" or (installation.status == "removed" and not installation.value.secrets):
+        # its key is the address of the whole app where requests are told apart by account: the others go on
+        is_off = installation.status == "disabled" and connector.parts is None
+        if is_off or (installation.status == "removed" and not installation.value.secrets):
             return _gone(connector, installation)
         if connector.probe is not None:
             reply = connector.probe(incoming, installation.value)
@@ -62,42 +74,56 @@ def mount(app: Flask, runtime: Runtime) -> Collection[str]:
     ) -> Response:
         try:
             connector.verify(incoming, installation.value, engine.now())
-            meant = _meant(connector, held, installation, incoming)
-            if meant is None:
-                return jsonify({"events": [], "duplicate": False})
-            if meant[1] is not installation:  # the app's one URL: whose body it is stands in it
-                held, installation = meant
-            else:
+            served = list(_served(connector, held, installation, incoming))
+            if any(one.installation is installation for one in served):
                 _first_here(connector, replayed=replayed)
-            events = connector.read(incoming, installation.value)
+            if connector.consult is not None and len(served) == 1 and served[0].installation.status == "active":
+                reply = connector.consult(served[0].request, served[0].installation.value, choices(served[0].held.config))
+                if reply is not None:
+                    return _reply(reply)
+            read = [(one, connector.read(one.request, one.installation.value)) for one in served]
         except SignatureMismatch as e:
             log.warning("a webhook was refused", extra={"connector": connector.name, "reason": str(e)})
-            raise Refused(401, "signature_mismatch", str(e)) from e
+            raise Refused(401, e.code, str(e)) from e
         except PayloadInvalid as e:
-            raise Refused(400, "payload_invalid", str(e)) from e
-        if installation.status in {"disabled", "removed"}:
-            events = [event for event in events if installation.status == "removed" and event.type in _LAST_REQUESTS]
-            if not events:
-                return _gone(connector, installation)
+            raise Refused(e.status, e.code, str(e)) from e
+        wanted = [(one, events) for one, events in ((one, _of_gone(one, events)) for one, events in read) if events is not None]
+        if read and not wanted:
+            return _gone(connector, read[0][0].installation)
         body = incoming.body if connector.shared_secret else None
-        taken = intake.take_events(engine, held, installation.value, events, body=body)
-        if connector.answer is not None:
-            return _reply(connector.answer(incoming, taken.events))
-        return jsonify({"events": list(taken.events), "duplicate": taken.duplicate})
+        taken = [(one, intake.take_events(engine, one.held, one.installation.value, events, body=body)) for one, events in wanted]
+        ids = [event for _, one in taken for event in one.events]
+        if connector.respond is not None and len(taken) == 1:
+            one, what = taken[0]
+            answer = connector.respond(one.request, one.installation.value, decided.told(engine, one.installation.value, what))
+            if answer is not None:
+                return _reply(answer)
+        if connector.answer is not None and served:
+            return _reply(connector.answer(incoming, ids))
+        duplicates = [one.duplicate for _, one in taken]
+        told: dict[str, object] = {"events": ids, "duplicate": bool(duplicates) and all(duplicates)}
+        if connector.refused is not None and len(taken) == 1:
+            left_out = connector.refused(incoming, taken[0][0].installation.value)
+            if left_out is not None:  # a batch: what is wrong with one item is no reason to send the others again
+                told["rejected"] = [{"id": one.id, "code": one.code, "field": one.field} for one in left_out]
+        return jsonify(told)
 
-    def _meant(
-        connector: Connector, held: Held, installation: HeldInstallation, incoming: WebhookRequest
-    ) -> tuple[Held, HeldInstallation] | None:
-        """The installation a verified request is for; None: an account nobody installed."""
-        account = connector.account_of(incoming) if connector.account_of is not None else ""
-        if not account or account == installation.value.account_ref:
-            return held, installation
-        with reading(engine.store.engine) as connection:
-            rows = snapshot.installations_of(connection, connector.name, account, installation.client_id)
-            if not rows:
-                return None
-            other = intake.configured(engine, connection, rows[0].tenant_id, rows[0].config_version)
-        return other, other.config.installations[rows[0].id]
+    def _served(connector: Connector, held: Held, installation: HeldInstallation, incoming: WebhookRequest) -> Iterator[_Served]:
+        """The installations that a verified request is for, each with its part; an account nobody installed has none."""
+        if connector.parts is not None:
+            parts = connector.parts(incoming)
+        else:
+            parts = [(connector.account_of(incoming) if connector.account_of is not None else "", incoming)]
+        for account, part in parts:
+            if not account or account == installation.value.account_ref:
+                yield _Served(held, installation, part)
+                continue
+            with reading(engine.store.engine) as connection:
+                rows = snapshot.installations_of(connection, connector.name, account, installation.client_id)
+                if not rows:
+                    continue
+                other = intake.configured(engine, connection, rows[0].tenant_id, rows[0].config_version)
+            yield _Served(other, other.config.installations[rows[0].id], part)
 
     def dlr(carrier_name: str, key: str, message: str = "") -> Response:
         carrier, account = _account(carrier_name, key)
@@ -175,6 +201,23 @@ def received(runtime: Runtime, *, body: bool = True) -> WebhookRequest:
 
 def _reply(reply: HttpReply) -> Response:
     return Response(reply.body, reply.status, headers=dict(reply.headers), content_type=reply.content_type)
+
+
+def choices(config: TenantConfig) -> Sequence[TemplateChoice]:
+    """The tenant's templates that may be sent: those with an approved version, by name."""
+    return [
+        TemplateChoice(name=one.name, purpose=one.purpose, version=one.number, locales=sorted(one.bodies))
+        for one in sorted(config.templates.values(), key=lambda template: template.name)
+        if one.number is not None
+    ]
+
+
+def _of_gone(one: _Served, events: Sequence[Event]) -> Sequence[Event] | None:
+    """What is still taken for an installation that is off; None: nothing, and the sender is told."""
+    if one.installation.status not in {"disabled", "removed"}:
+        return events
+    last = [event for event in events if one.installation.status == "removed" and event.type in _LAST_REQUESTS]
+    return last or None
 
 
 def _gone(connector: Connector, installation: HeldInstallation) -> Response:

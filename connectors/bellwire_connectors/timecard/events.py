@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -70,7 +70,7 @@ def event(envelope: Envelope, secret: str = "") -> Event | None:
         fact=f"binary:{envelope.id}" if envelope.binary else "",
         subject=subject,
         people=_people(data, kind, envelope.time),
-        data=_flat(envelope, data, secret),
+        data=_flat(envelope, data, kind.recipient, secret),
         cancels=(subject,) if kind.ends else (),
         test=envelope.test,
     )
@@ -104,8 +104,7 @@ def _people(data: Data, kind: Kind, time: datetime) -> dict[str, Person]:
         people["manager"] = _person(data.manager, time)
     if data.actor is not None:
         people["actor"] = Person(ref=data.actor.id, name=data.actor.name)
-    wanted: Sequence[str] = data.recipients or (kind.recipient,)
-    meant = next((people[role] for role in wanted if role in people), None)
+    meant = people.get(next(iter(data.recipients or ()), kind.recipient))  # one who is not here may be in the directory
     return people if meant is None else {**people, "recipient": meant}
 
 
@@ -150,7 +149,7 @@ def _zone(name: str | None) -> str:
 # -- fields ---------------------------------------------------------------------------------------------------------
 
 
-def _flat(envelope: Envelope, data: Data, secret: str) -> dict[str, Json]:
+def _flat(envelope: Envelope, data: Data, recipient: str, secret: str) -> dict[str, Json]:
     """The fields that conditions and templates may use. Times keep the offset they were told in."""
     flat: dict[str, Json] = {"event.source": envelope.source, "event.id": envelope.id}
     for role in ("worker", "manager", "actor"):
@@ -176,7 +175,7 @@ def _flat(envelope: Envelope, data: Data, secret: str) -> dict[str, Json]:
         flat["reply.keywords"] = [word.upper() for word in data.reply.keywords]
         flat["reply.code"] = (data.reply.code or _code(envelope, secret)).upper()
     flat["not_after"], flat["template_hint"] = stamp(data.not_after), data.template_hint
-    flat["recipients"] = list(data.recipients) if data.recipients else None
+    flat["recipients"] = list(data.recipients or (recipient,))
     flat |= {f"vars.{name}": value for name, value in (data.vars or {}).items()}
     flat |= _changed(data)
     return {name: value for name, value in flat.items() if value is not None and value != ""}

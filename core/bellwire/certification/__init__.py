@@ -1,23 +1,29 @@
-"""The questions that every connector and carrier must pass, asked of its own samples. Needs no network and no database.
+"""The certification kit: rules with levels, asked of a connector's own samples and of a stand-in of its platform.
 
-`bellwire certify NAME` asks them of whatever is installed, `tests/test_conformance.py` of everything we ship.
+`bellwire certify NAME` asks them of whatever is installed, `bellwire.testing.certified` makes a test of them. Nothing of it needs
+an account at a platform.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bellwire.certification.catalogue import CARRIER_RULES, CONNECTOR_RULES, rules_for
+from bellwire.certification.kit import FULL, QUICK, Kit, Scale, Scorecard
+from bellwire.certification.quality import Quality, quality_of
+from bellwire.certification.rules import Answer, Level, Outcome, Rule
 
-from bellwire.certification.questions import Answer, Outcome, Question, ask
-from bellwire.certification.reading import carrier_reading, connector_reading
-from bellwire.certification.sending import sending
-from bellwire.certification.signatures import carrier_scheme, connector_scheme, signatures
-from bellwire.model import Carrier, Connector
-
-__all__ = ["Answer", "Outcome", "Question", "ask", "questions"]
-
-
-def questions(subject: Connector | Carrier) -> Sequence[Question]:
-    """All that it is asked, in order."""
-    if isinstance(subject, Connector):
-        return [*signatures(connector_scheme(subject)), *connector_reading(subject)]
-    return [*signatures(carrier_scheme(subject)), *carrier_reading(subject), *sending(subject)]
+__all__ = [
+    "CARRIER_RULES",
+    "CONNECTOR_RULES",
+    "FULL",
+    "QUICK",
+    "Answer",
+    "Kit",
+    "Level",
+    "Outcome",
+    "Quality",
+    "Rule",
+    "Scale",
+    "Scorecard",
+    "quality_of",
+    "rules_for",
+]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
-from bellwire.certification.questions import NotAsked, Question, claim
+from bellwire.certification.kit import Kit
+from bellwire.certification.rules import Level, NotJudged, Rule, claim
 from bellwire.model import Capability, Carrier, Encoding, HttpAnswer, Outcome, Outgoing, Purpose, Verdict
 from bellwire.testing import account, answer, outgoing, samples
 
@@ -21,19 +22,9 @@ MESSAGES = (
 )
 
 
-def sending(carrier: Carrier) -> list[Question]:
-    """The questions on `build` and `interpret`."""
-    return [
-        Question("a message's call goes to the account's address", lambda: _build(carrier)),
-        Question("an answer sample gives one outcome a message", lambda: _samples(carrier)),
-        Question("an answer without sense is never an acceptance", lambda: _nonsense(carrier)),
-        Question("a session carrier sends by itself", lambda: _session(carrier)),
-    ]
-
-
 def _interpreted(carrier: Carrier, given: HttpAnswer, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
     if carrier.interpret is None:
-        raise NotAsked(f"{carrier.name} does not go over HTTP")
+        raise NotJudged(f"{carrier.name} does not go over HTTP")
     outcomes = carrier.interpret(given, messages, account(carrier))
     claim(
         [one.message_id for one in outcomes] == [one.message_id for one in messages], "not one outcome for each message, in order"
@@ -43,7 +34,7 @@ def _interpreted(carrier: Carrier, given: HttpAnswer, messages: Sequence[Outgoin
 
 def _build(carrier: Carrier) -> None:
     if carrier.build is None:
-        raise NotAsked(f"{carrier.name} does not go over HTTP")
+        raise NotJudged(f"{carrier.name} does not go over HTTP")
     usual = account(carrier)
     elsewhere = replace(usual, settings={**usual.settings, "base_url": "https://carrier.example"})
     for message in MESSAGES:
@@ -58,7 +49,7 @@ def _build(carrier: Carrier) -> None:
 def _samples(carrier: Carrier) -> None:
     names = [name for name in samples(carrier.samples) if name.startswith("answer")]
     if not names:
-        raise NotAsked("there is no answer_… sample")
+        raise NotJudged("there is no answer_… sample")
     for name in names:
         _interpreted(carrier, answer(carrier.samples, name), [outgoing()])
 
@@ -76,5 +67,21 @@ def _nonsense(carrier: Carrier) -> None:
 
 def _session(carrier: Carrier) -> None:
     if Capability.SESSION not in carrier.capabilities:
-        raise NotAsked(f"{carrier.name} has no session")
+        raise NotJudged(f"{carrier.name} has no session")
     claim(carrier.send is not None, "declares a session without `send`")
+
+
+def _asking(check: Callable[[Carrier], None]) -> Callable[[Kit], None]:
+    def ask(kit: Kit) -> None:
+        if isinstance(kit.subject, Carrier):
+            check(kit.subject)
+
+    return ask
+
+
+RULES = (
+    Rule("call", Level.BRONZE, "A message's call goes to the account's address and hides its text.", _asking(_build)),
+    Rule("answer-samples", Level.BRONZE, "An answer sample gives one outcome a message.", _asking(_samples)),
+    Rule("nonsense", Level.BRONZE, "An answer without sense is never an acceptance.", _asking(_nonsense)),
+    Rule("session", Level.BRONZE, "A session carrier sends by itself.", _asking(_session)),
+)

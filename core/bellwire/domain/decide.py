@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from bellwire.domain import limits, locales, segments, templates
 from bellwire.domain import msisdn as numbers
 from bellwire.domain.consent import Standing
+from bellwire.domain.deadlines import moment
 from bellwire.domain.settle import Draft, Person, Planned, Router, settle
 from bellwire.domain.tenant import TenantConfig, Trigger
 from bellwire.domain.transliteration import transliterate
@@ -20,6 +22,8 @@ from bellwire.errors import BellwireError, RenderFailed
 from bellwire.model import Event, Installation, Json, Msisdn, Purpose, Reason, Status
 from bellwire.model import Person as Somebody
 
+REQUESTED = "message.requested"  # one template to one person, asked for by an admin's flow at the platform
+_NO_ROW = UUID(int=0)
 RUNAWAY = limits.RUNAWAY  # more texts to one number in an hour than any flow means to send: a loop
 
 
@@ -44,6 +48,7 @@ class Facts:
     people: Mapping[Msisdn, Person] = field(default_factory=dict)
     veto: str | None = None
     canceled: bool = False  # an event that cancels this one's subject came first
+    past: tuple[Reason, str] | None = None  # something newer was told of its object, or the same already
     route: Router
     is_sandbox: Callable[[str], bool]
     filters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # what plugins bring to templates
@@ -73,13 +78,38 @@ def candidates(
     """The triggers that listen to an event, judged by their conditions, with the number each would text.
 
     `reported_at`: when the platform told us (a webhook: now; a reconcile: when it happened): a trigger counts from its start.
+    An event that asks for a text by itself is its own trigger, unless the tenant has one that listens to such events.
     """
+    listening = [
+        trigger
+        for trigger in tenant.triggers.get((connector, event.type), ())
+        if trigger.installation_id is None or (installation is not None and trigger.installation_id == installation.id)
+    ]
+    if not listening and event.type == REQUESTED:
+        listening = [_asked(event, tenant, connector)]
     return [
         _candidate(event, trigger, tenant, installation)
-        for trigger in tenant.triggers.get((connector, event.type), ())
-        if (trigger.installation_id is None or (installation is not None and trigger.installation_id == installation.id))
-        and (trigger.active_from is None or trigger.active_from <= reported_at)
+        for trigger in listening
+        if trigger.active_from is None or trigger.active_from <= reported_at
     ]
+
+
+def _asked(event: Event, tenant: TenantConfig, connector: str) -> Trigger:
+    """An admin's flow names a template: decided as by a trigger for it, with the purpose that was approved for its text."""
+    name = str(event.data.get("template") or "")
+    template = tenant.templates.get(name)
+    purpose = template.purpose if template else Purpose.TRANSACTIONAL
+    return Trigger(
+        id=_NO_ROW,
+        name=REQUESTED,
+        connector=connector,
+        installation_id=None,
+        event=REQUESTED,
+        definition={"template": name, "purpose": str(purpose), "recipient": "customer"},
+        state="on",
+        active_from=None,
+        is_implied=True,
+    )
 
 
 def decide(event: Event, found: Sequence[Candidate], facts: Facts, now: datetime) -> Decision:
@@ -155,6 +185,7 @@ def _draft(event: Event, candidate: Candidate, facts: Facts, now: datetime) -> D
         "quiet_hours": definition.get("quiet_hours"),
         "timezones": _timezones(candidate, facts),
         "caps": caps(trigger),
+        "not_after": moment(event.data.get("not_after")),
     }
     refused = _early(event, candidate, facts, now)
     template = facts.tenant.templates.get(name)
@@ -191,6 +222,8 @@ def _early(event: Event, candidate: Candidate, facts: Facts, now: datetime) -> t
     age_s = (now - event.occurred_at).total_seconds()
     if max_age is not None and age_s > max_age:
         return Reason.STALE, f"it happened {age_s:.0f} s ago; max_age is {max_age} s"
+    if facts.past is not None:
+        return facts.past
     if facts.canceled and candidate.trigger.definition.get("delay_s"):
         return Reason.STALE, "what it is about was over before it came"
     return candidate.refused

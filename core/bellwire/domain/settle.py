@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bellwire.domain import limits, segments
@@ -42,6 +42,7 @@ class Draft:
     delay: timedelta = timedelta()
     send_at: datetime | None = None
     ttl: timedelta | None = None
+    not_after: datetime | None = None  # worthless from then on, whatever its time to live
     template: str = ""
     template_version: int | None = None
     locale: str = ""
@@ -87,7 +88,8 @@ def settle(
 ) -> Planned:
     """Judge one draft. Total: every draft becomes a message, sent or refused with a reason and the line that decided."""
     due = max(draft.send_at or now, now) + draft.delay
-    expires_at = due + (draft.ttl or _ttl(tenant, draft.purpose))
+    latest = draft.not_after or datetime.max.replace(tzinfo=UTC)
+    expires_at = min(due + (draft.ttl or _ttl(tenant, draft.purpose)), latest)
     country = numbers.country_of(draft.msisdn) if draft.msisdn else ""
 
     def refused(reason: Reason, line: str) -> Planned:
@@ -104,6 +106,8 @@ def settle(
 
     if draft.refused is not None:
         return refused(*draft.refused)
+    if latest <= due:
+        return refused(Reason.EXPIRED, f"it is worthless after {latest.isoformat().replace('+00:00', 'Z')}")
     answers = draft.basis == CONFIRMATION
     consent = (
         Verdict(allowed=True, line="the answer to the person's own reply")
@@ -127,7 +131,7 @@ def settle(
         else held(due, purpose=draft.purpose, country=country, timezones=draft.timezones, quiet=quiet, collection=draft.collection)
     )
     if wait is not None:
-        expires_at = max(expires_at, wait.until + (expires_at - due)) if draft.ttl is None else expires_at
+        expires_at = min(max(expires_at, wait.until + (expires_at - due)), latest) if draft.ttl is None else expires_at
         if wait.until >= expires_at:
             return refused(Reason.QUIET_HOURS, f"{wait.line}; it would be over before it may go")
         due = wait.until

@@ -23,6 +23,12 @@ class Trigger:
     definition: Mapping[str, Any]
     state: str
     active_from: datetime | None
+    is_implied: bool = False  # the event itself asks for a text; no row stands behind it
+
+    @property
+    def row_id(self) -> UUID | None:
+        """The id of its row, None for one that has none."""
+        return None if self.is_implied else self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from bellwire.domain.country_codes import country_code
 from bellwire.domain.home_zones import check_zone
 from bellwire.domain.locales import normalize
 from bellwire.domain.wanted import wanted_in
-from bellwire.engine import consents
+from bellwire.engine import consents, deadlines, staff
 from bellwire.engine.cancels import Following
 from bellwire.engine.configs import Held
 from bellwire.errors import FieldInvalid
@@ -72,7 +72,7 @@ def of(ground: Ground, *, reported: str) -> Sequence[Effect]:
     special = _SPECIAL.get(ground.event.type)
     if special is not None:
         effects.append(partial(special, ground))
-    return effects
+    return [*effects, *staff.effects(ground), *deadlines.effects(ground)]
 
 
 # -- consent --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bellwire.domain.cards import masked_event
 from bellwire.domain.decide import Candidate, Decision, Facts, candidates, decide
 from bellwire.domain.settle import Router
-from bellwire.engine import effects
+from bellwire.engine import deadlines, effects, staff
 from bellwire.engine.cancels import Following
 from bellwire.engine.configs import Held
 from bellwire.engine.people import Contact, contacts
@@ -45,6 +45,7 @@ class Taken:
 
     events: Sequence[str]
     duplicate: bool
+    prepared: Sequence[tuple[Prepared, bool]] = ()  # each event, and whether it was new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Prepared:
     """One event, decided, not yet written."""
 
     event_id: UUID
+    event: Event
     unit: Unit
     decision: Decision | None
     pending: bool
@@ -82,7 +84,9 @@ def take_events(
     fresh = [one for one, is_new in zip(prepared, new, strict=True) if is_new]
     for one in fresh:
         after_commit(engine, one)
-    return Taken(events=[show("evt", one.event_id) for one in fresh], duplicate=not fresh)
+    return Taken(
+        events=[show("evt", one.event_id) for one in fresh], duplicate=not fresh, prepared=list(zip(prepared, new, strict=True))
+    )
 
 
 def after_commit(engine: Engine, one: Prepared) -> None:
@@ -161,7 +165,7 @@ def prepare(
         effects=() if pending else effects.of(ground, reported=reported),
         at=now,
     )
-    return Prepared(event_id=event_id, unit=unit, decision=decision, pending=pending, following=following)
+    return Prepared(event_id=event_id, event=event, unit=unit, decision=decision, pending=pending, following=following)
 
 
 def _keys(installation: Installation, event: Event) -> list[SeenKey]:
@@ -233,7 +237,8 @@ def _decide(
 ) -> Decision:
     """Gather the facts, decide, and let the row maker write down what was decided."""
     reported_at = now if reported == "webhook" else event.occurred_at
-    found, facts, known = gather(engine, held, installation, event, reported_at, now)
+    event = staff.completed(engine, held.config.id, installation.connector, event)  # its texts name people
+    found, facts, known = gather(engine, held, installation, event, reported_at, now, live=True)
     decision = decide(event, found, facts, now)
     entries = []
     for entry in decision.entries:
@@ -252,7 +257,7 @@ def _decide(
                 entry.reason and str(entry.reason),
                 entry.line,
                 message_id,
-                trigger.id if trigger else None,
+                trigger.row_id if trigger else None,
             )
         )
     maker.rows[schema.decisions] = [{"event_id": event_id, "tenant_id": held.config.id, "at": now, "entries": entries}]
@@ -266,6 +271,8 @@ def gather(
     event: Event,
     reported_at: datetime,
     now: datetime,
+    *,
+    live: bool = False,
 ) -> tuple[list[Candidate], Facts, dict[Msisdn, Contact]]:
     """The facts that deciding needs, from a read-only snapshot and the plugins' hooks. Raises what a hook raises.
 
@@ -279,18 +286,20 @@ def gather(
     numbers = list(dict.fromkeys(one.msisdn for one in matched if one.msisdn is not None))
     waits = installation is not None and bool(event.subject) and any(one.trigger.definition.get("delay_s") for one in matched)
     known: dict[Msisdn, Contact] = {}
-    canceled = False
+    canceled, past = False, None
     if numbers or waits:
         with reading(engine.store.engine) as connection:
             known = contacts(connection, held, numbers, [one.trigger for one in matched], now)
             if waits and installation is not None:
                 canceled = stored.was_seen(connection, (fingerprint(event.subject), SEEN_CANCEL, installation.id))
+            past = deadlines.past(connection, installation, event, now) if live else None  # a trial's event is an old one
     facts = Facts(
         tenant=config,
         installation=installation,
         people={number: contact.person for number, contact in known.items()},
         veto=engine.plugins.refuse(config.id, event) if matched else None,
         canceled=canceled,
+        past=past,
         route=router(engine, held),
         is_sandbox=sandbox_test(engine, held),
         filters=engine.plugins.filters,
@@ -299,7 +308,8 @@ def gather(
 
 
 def _resolved(engine: Engine, tenant_id: UUID, system: str, event: Event) -> Event:
-    """The event with people that a plugin knows, for systems whose events carry no phone."""
+    """The event with people that the staff directory or a plugin knows, for systems whose events carry no phone."""
+    event = staff.completed(engine, tenant_id, system, event)
     customer = event.customer
     if customer is None or customer.phones or not customer.ref:
         return event

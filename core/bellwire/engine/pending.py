@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -26,6 +27,7 @@ TRIES = 5
 _WAITS_S = (2, 10, 60, 300)  # before the second try and so on; a platform's Retry-After may lengthen one
 _LEASE = timedelta(seconds=90)
 _BATCH = 8
+_TOGETHER = 100  # of one installation, where one call completes many
 
 
 class Lost(Exception):
@@ -39,15 +41,62 @@ def step(engine: Engine, link_for: Callable[[Installation], Link]) -> int:
         due = pending.next_due(connection)
     if due is None or due > now:
         return 0
-    rows = engine.write(lambda connection: pending.take(connection, now, now + _LEASE, _BATCH))
-    for row in rows:
-        _work(engine, row, link_for)
+    rows = engine.write(lambda connection: _take(engine, connection, now))
+    for batch in _batches(engine, rows):
+        fetched = _fetched(engine, batch, link_for) if len(batch) > 1 else {}
+        for row in batch:
+            _work(engine, row, link_for, fetched.get(row.id))
     return len(rows)
 
 
-def _work(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link]) -> None:
+def _take(engine: Engine, connection: sa.Connection, now: datetime) -> Sequence[AnyRow]:
+    """What is due, and more of an account whose platform tells of many at once: one call serves all of them."""
+    rows = list(pending.take(connection, now, now + _LEASE, _BATCH))
+    if len(rows) == _BATCH:
+        for batch in _batches(engine, rows):
+            if _asks_for_many(engine, batch[0]):
+                more = _TOGETHER - len(batch)
+                rows += pending.take(connection, now, now + _LEASE, more, batch[0].installation_id)
+                break
+    return rows
+
+
+def _batches(engine: Engine, rows: Sequence[AnyRow]) -> list[list[AnyRow]]:
+    """The rows that one call may complete, together; each other row by itself."""
+    batches: dict[UUID, list[AnyRow]] = {}
+    for row in rows:
+        batches.setdefault(row.installation_id if _asks_for_many(engine, row) else row.id, []).append(row)
+    return list(batches.values())
+
+
+def _asks_for_many(engine: Engine, row: AnyRow) -> bool:
+    connector = engine.plugins.connectors.get(row.connector)
+    return row.installation_id is not None and connector is not None and connector.enrich_many is not None
+
+
+def _fetched(engine: Engine, rows: Sequence[AnyRow], link_for: Callable[[Installation], Link]) -> dict[UUID, Event]:
+    """Events of one installation, completed by one look at its platform, by row; none where that failed: then each by itself."""
+    connector = engine.plugins.connectors[rows[0].connector]
+    with reading(engine.store.engine) as connection:
+        held = intake.configured(engine, connection, rows[0].tenant_id)
+    installation = held.config.installations.get(rows[0].installation_id)
+    if connector.enrich_many is None or installation is None or installation.status in ("removed", "disabled"):
+        return {}
     try:
-        _decide(engine, row, link_for)
+        found = [(row.id, event_of(engine, row)) for row in rows]
+        found = [(key, event) for key, event in found if event.fetch]
+        made = connector.enrich_many([event for _, event in found], link_for(installation.value)) if found else []
+        return {key: event for (key, _), event in zip(found, made, strict=True)}
+    except PlatformError as e:
+        log.info("several events at once can't be completed", extra={"connector": connector.name, "reason": type(e).__name__})
+    except Exception:  # one odd event must not keep the others from being decided
+        log.exception("completing several events at once broke", extra={"connector": connector.name})
+    return {}
+
+
+def _work(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link], fetched: Event | None) -> None:
+    try:
+        _decide(engine, row, link_for, fetched)
     except (Lost, StoreUnavailable):
         return  # decided by another process, or the lease brings it back
     except PlatformError as e:
@@ -58,7 +107,7 @@ def _work(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link])
         _failed(engine, row, f"{type(e).__name__}: deciding failed", None)
 
 
-def _decide(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link]) -> None:
+def _decide(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link], fetched: Event | None) -> None:
     event = event_of(engine, row)
     with reading(engine.store.engine) as connection:
         held = intake.configured(engine, connection, row.tenant_id)
@@ -69,7 +118,9 @@ def _decide(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link
         )
         return
     connector = engine.plugins.connectors.get(installation.value.connector)
-    if event.fetch and connector is not None and connector.enrich is not None:
+    if fetched is not None:
+        event = masked_event(fetched)
+    elif event.fetch and connector is not None and connector.enrich is not None:
         event = masked_event(connector.enrich(event, link_for(installation.value)))
     prepared = intake.prepare(engine, held, installation.value, event, reported="webhook", event_id=row.id)
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from bellwire.domain.retention import DEFAULT_DAYS, Kept, Retention
 from bellwire.errors import FieldInvalid
 from bellwire.ids import first_id
-from bellwire.store import idempotency, privacy, receipts
+from bellwire.store import deadlines, idempotency, privacy, receipts
 from bellwire.store import retention as stored
 from bellwire.store.database import reading
 from bellwire.store.retention import WALKS, Place
@@ -37,6 +37,7 @@ _TIMED: tuple[tuple[Callable[[sa.Connection, datetime], int], timedelta], ...] =
     (stored.forget_answers, idempotency.KEPT),
     (stored.give_up_parked, receipts.PARKED_FOR),
     (stored.forget_exports, privacy.EXPORT_KEPT),
+    (deadlines.forget, timedelta(days=90)),
 )
 
 

@@ -18,6 +18,7 @@ from bellwire.domain.decide import Candidate, Entry, Facts, candidates, caps, co
 from bellwire.domain.settle import Person, Planned
 from bellwire.domain.tenant import TenantConfig, Trigger
 from bellwire.domain.triggers import LineResult
+from bellwire.engine import staff
 from bellwire.engine.configs import Held
 from bellwire.engine.intake import configured, gather, router, sandbox_test
 from bellwire.engine.people import standing
@@ -109,7 +110,9 @@ def try_event(
         installation = Installation(id=NOBODY, tenant_id=tenant_id, connector=triggers[0].connector)
     if triggers is not None:
         held = replace(held, config=_with(held.config, triggers))
-    event = replace(event, occurred_at=now)  # its age is of no interest here
+    # its age is of no interest here, nor when it was worthless
+    event = replace(event, occurred_at=now, data={name: value for name, value in event.data.items() if name != "not_after"})
+    event = staff.completed(engine, tenant_id, installation.connector if installation else "api", event)
     found, facts, _ = gather(engine, held, installation, event, now, now)
     lines = {one.trigger.id: conditions(one.trigger).judge(event.data).lines for one in found}
     entries = decide(event, found, facts, now).entries

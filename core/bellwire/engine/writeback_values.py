@@ -49,6 +49,10 @@ def status_change(vault: Vault, row: AnyRow, *, with_text: bool) -> StatusChange
         reason=details.get("reason") or "",
         msisdn_tail=(_msisdn(vault, row) or "")[-2:],
         text=text,
+        event_id=show("evt", row.message_event) if row.message_event is not None else "",
+        segments=row.message_segments,
+        error_class=row.error_class or "",
+        error_code=row.error_code or "",
     )
 
 
@@ -79,6 +83,10 @@ def reply_note(vault: Vault, row: AnyRow) -> ReplyNote | None:
         subject=row.subject,
         customer_ref=row.customer_ref or "",
         kind=(row.details or {}).get("kind") or "",
+        message_id=show("msg", row.message_id) if row.message_id is not None else "",
+        event_id=show("evt", row.message_event) if row.message_event is not None else "",
+        answer=row.reply_answer or "",
+        answers=row.reply_answers or "",
     )
 
 

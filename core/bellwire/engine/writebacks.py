@@ -92,9 +92,12 @@ class WriteBacks:
         if found is None:
             return []
         target = Target(found.value, str(waiting.detail or ""))
+        connector = self._engine.plugins.connectors.get(found.value.connector)
+        together = max(connector.write_back_objects, 1) if connector is not None else 1
+        taken = write_backs.claim(connection, waiting.key, owner, now, room, together)
         return [
             Job(key=waiting.key, tenant_id=waiting.tenant_id, owner=owner, target=target, rows=rows)
-            for rows in write_backs.claim(connection, waiting.key, owner, now, room)
+            for rows in _together(taken, together)
         ]
 
     def run(self, job: Job) -> Ended:
@@ -114,12 +117,28 @@ class WriteBacks:
         ends: list[End] = []
         for place, (rows, call) in enumerate(steps):
             error = _raised(call) if call is not None else None
+            if error is not None and _is_of_one_of_many(rows, error):
+                return self._one_by_one(job)
             if error is not None:
                 later = [row for after, _ in steps[place + 1 :] for row in after]
                 return self._stopped(job, ends, rows, later, error)
             ends += [self._end(row, JOB_DONE) for row in rows]
         answer = Answer.WELL if any(call is not None for _, call in steps) else None
         return Ended(ends=ends, answer=answer, also=[link.keep, *self._mended(job, answer)])
+
+    def _one_by_one(self, job: Job) -> Ended:
+        """Statuses of several objects, one of which the platform refused: each by itself, so that the others are written."""
+        ends: list[End] = []
+        also: list[Callable[[sa.Connection], object]] = []
+        answer, retry_after_s = None, None
+        for rows in _by_object(job.rows):
+            if answer in (None, Answer.WELL):
+                ended = self.run(replace(job, rows=rows))
+                ends, also = [*ends, *ended.ends], [*also, *ended.also]
+                answer, retry_after_s = ended.answer or answer, ended.retry_after_s
+            else:  # it wants to be left alone
+                ends += [End(id=r.id, status=JOB_QUEUED, attempts=r.attempts, due=self._engine.now(), error="") for r in rows]
+        return Ended(ends=ends, answer=answer, retry_after_s=retry_after_s, also=also)
 
     def broke(self, job: Job, error: BaseException) -> Ended:
         """A bug here: tried again, as it may be an odd row's."""
@@ -278,6 +297,26 @@ _STEPS: dict[str, Callable[[WriteBacks, Job, Connector, EngineLink], list[Step] 
     "consent": WriteBacks._consents,
     "reply": WriteBacks._replies,
 }
+
+
+def _together(taken: Sequence[Sequence[AnyRow]], most: int) -> list[Sequence[AnyRow]]:
+    """The statuses of up to `most` objects as one job; other kinds as they are."""
+    statuses = [rows for rows in taken if rows[0].kind == "status"]
+    bundles = [statuses[first : first + most] for first in range(0, len(statuses), most)]
+    return [*([row for rows in bundle for row in rows] for bundle in bundles), *(rows for rows in taken if rows not in statuses)]
+
+
+def _by_object(rows: Sequence[AnyRow]) -> list[list[AnyRow]]:
+    found: dict[str, list[AnyRow]] = {}
+    for row in rows:
+        found.setdefault(row.subject, []).append(row)
+    return list(found.values())
+
+
+def _is_of_one_of_many(rows: Sequence[AnyRow], error: Exception) -> bool:
+    """Whether a call for several objects was refused for one of them, as far as we can know."""
+    refused = isinstance(error, PlatformError) and error.retry is Retry.NEVER and not isinstance(error, PlatformUnauthorized)
+    return refused and len({row.subject for row in rows}) > 1
 
 
 def _detail(job: Job) -> str:

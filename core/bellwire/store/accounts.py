@@ -9,6 +9,7 @@ from uuid import UUID
 
 from bellwire.domain.addresses import check_url
 from bellwire.domain.country_codes import country_code
+from bellwire.domain.deadlines import read_rules
 from bellwire.domain.limits import parse_rate
 from bellwire.domain.pricing import parse_prices
 from bellwire.errors import FieldInvalid
@@ -31,7 +32,7 @@ _KINDS = {
 
 #: Settings that every account takes, whatever its plugin declares.
 SHARED = frozenset({"base_url", "secret_overlap_s"})
-INSTALLATION = SHARED | {"write_back", "write_back_text", "reconcile_every_s"}
+INSTALLATION = SHARED | {"write_back", "write_back_text", "reconcile_every_s", "deadlines"}
 CARRIER = SHARED | {"rate", "burst", "prices", "currency", "countries", "sender_id", "carrier_auto_reply"}
 
 
@@ -79,6 +80,8 @@ def _check_common(settings: dict[str, Any]) -> None:
     if isinstance(every, bool) or not isinstance(every, int) or not RECONCILE_MIN_S <= every <= RECONCILE_MAX_S:
         wanted = f"must be a whole number from {RECONCILE_MIN_S} to {RECONCILE_MAX_S}"
         raise FieldInvalid("settings.reconcile_every_s", wanted, "out_of_range")
+    if settings.get("deadlines") is not None:
+        read_rules(settings["deadlines"])
     if settings.get("sender_id") is not None and not 0 < len(_text(settings, "sender_id")) <= 64:
         raise FieldInvalid("settings.sender_id", "must have 1 to 64 characters", "too_long")
     countries = settings.get("countries")

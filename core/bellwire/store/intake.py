@@ -205,6 +205,13 @@ def cancel_of_installation(connection: sa.Connection, tenant_id: UUID, installat
     return _canceled(connection, where, "the app was taken out", at)
 
 
+def cancel_of_events(
+    connection: sa.Connection, tenant_id: UUID, event_ids: Sequence[UUID], step: str, at: datetime
+) -> Sequence[AnyRow]:
+    """Cancel what waits and came of these events; the rows."""
+    return _canceled(connection, [_m.tenant_id == tenant_id, _m.event_id.in_(event_ids)], step, at)
+
+
 def cancel_of_contacts(
     connection: sa.Connection, tenant_id: UUID, contact_ids: Sequence[UUID], installation_id: UUID | None, at: datetime
 ) -> Sequence[AnyRow]:

@@ -14,9 +14,16 @@ from bellwire.store.types import AnyRow
 _e = schema.events.c
 
 
-def take(connection: sa.Connection, now: datetime, again_at: datetime, limit: int) -> Sequence[AnyRow]:
-    """Take due events: each counts one try and is due again at `again_at`, so that a process that dies with it loses nothing."""
+def take(
+    connection: sa.Connection, now: datetime, again_at: datetime, limit: int, installation_id: UUID | None = None
+) -> Sequence[AnyRow]:
+    """Take due events: each counts one try and is due again at `again_at`, so that a process that dies with it loses nothing.
+
+    `installation_id`: only those of this one.
+    """
     due = sa.select(_e.id).where(sa.text("events.status < 2"), _e.due <= now).order_by(_e.due).limit(limit)
+    if installation_id is not None:
+        due = due.where(_e.installation_id == installation_id)
     if connection.dialect.name == "postgresql":
         due = due.with_for_update(skip_locked=True)
     return connection.execute(

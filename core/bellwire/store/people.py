@@ -219,15 +219,21 @@ def _belongs(table: sa.Table, traces: Traces) -> sa.ColumnElement[bool] | None:
 # -- exporting ------------------------------------------------------------------------------------------------------
 
 #: Columns that say nothing about a person: keys, leases, counters of ours.
-_INTERNAL = frozenset({"tenant_id", "msisdn_ix", "owner", "epoch", "consent_marks", "endpoint_id", "tried", "parts", "dlr_due"})
+_INTERNAL = frozenset(
+    {"tenant_id", "msisdn_ix", "owner", "epoch", "consent_marks", "endpoint_id", "tried", "parts", "dlr_due"}
+    | {"key_hash", "about", "source_id", "staff_id"}
+)
 _PREFIXES = {
     "attempts": "att",
     "callbacks": "cbd",
     "consents": "cns",
     "contacts": "con",
+    "deadlines": "ddl",
     "events": "evt",
     "messages": "msg",
     "replies": "rpl",
+    "staff": "stf",
+    "staff_refs": "stf",
     "write_backs": "wbk",
     "contact_id": "con",
     "event_id": "evt",

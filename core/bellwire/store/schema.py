@@ -673,7 +673,7 @@ deadlines = Table(
     Column("kind", Text, nullable=False),  # the event it makes: shift.reminder
     Column("stage", Text, nullable=False),  # before_60, manager
     Column("key_hash", LargeBinary(16), nullable=False),  # object and stage: one row each
-    Column("about", LargeBinary(16), nullable=False),  # all that ends together: one shift, one worker's period
+    Column("about", LargeBinary(16), nullable=False, info={"hash": True}),  # all that ends together: a shift, a worker's period
     Column("due", Instant, nullable=False),
     Column("status", SmallInteger, nullable=False),  # DEADLINE_*
     _sealed("content", erase="row", json=True),  # the event to come, as in events.content

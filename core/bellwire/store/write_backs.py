@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +20,28 @@ QUEUE = Queue(
 
 _w, _m, _c, _r = schema.write_backs.c, schema.messages.c, schema.contacts.c, schema.replies.c
 _ROWS = 500  # of all objects in one claim; what is more comes with the next
+_OBJECTS = 200  # of those that one call may tell of, in one claim
 _BUSY = timedelta(seconds=0.5)  # until an object is looked at again that somebody has in hand
+
+
+def _error(of_attempt: sa.Column[str], of_receipt: sa.Column[str], label: str) -> sa.Label[str]:
+    """What was wrong with a message that did not arrive: the receipt's word, else the last attempt's."""
+    receipt = (
+        sa.select(of_receipt)
+        .where(schema.dlrs.c.message_id == _w.message_id, of_receipt != "")
+        .order_by(schema.dlrs.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    attempt = (
+        sa.select(of_attempt)
+        .where(schema.attempts.c.message_id == _w.message_id)
+        .order_by(schema.attempts.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return sa.case((_w.value.in_(["failed", "undelivered", "unknown"]), sa.func.coalesce(receipt, attempt))).label(label)
+
 
 #: A job with what it tells of: read when it runs, so that an erased person's is gone.
 _COLUMNS = (
@@ -40,10 +62,16 @@ _COLUMNS = (
     _w.due,
     _m.status.label("message_status"),
     _m.text.label("message_text"),
+    _m.event_id.label("message_event"),
+    _m.segments.label("message_segments"),
+    _error(schema.attempts.c.error_class, schema.dlrs.c.error_class, "error_class"),
+    _error(schema.attempts.c.code, schema.dlrs.c.raw_code, "error_code"),
     _c.id.label("person_id"),
     _c.msisdn.label("msisdn"),
     _r.text.label("reply_text"),
     _r.msisdn.label("reply_msisdn"),
+    _r.answer.label("reply_answer"),
+    _r.answers.label("reply_answers"),
 )
 _JOBS = (
     schema.write_backs.outerjoin(schema.messages, _m.id == _w.message_id)
@@ -74,8 +102,12 @@ _objects = (
 )
 
 
-def claim(connection: sa.Connection, installation_id: UUID, owner: UUID, now: datetime, room: int) -> list[list[AnyRow]]:
+def claim(
+    connection: sa.Connection, installation_id: UUID, owner: UUID, now: datetime, room: int, together: int = 1
+) -> list[list[AnyRow]]:
     """Take the due jobs of up to `room` objects, those of one kind of an object together, oldest first.
+
+    Of statuses, `together` objects count as one.
 
     All that waits for the object comes along, due or not, so that an older status is never written after a newer one; unless a
     job of it has failed and waits for its next try: then the new ones wait with it.
@@ -83,9 +115,9 @@ def claim(connection: sa.Connection, installation_id: UUID, owner: UUID, now: da
     if outbox.lock(connection, QUEUE, installation_id) is None:
         return []
     kinds: dict[str, str] = {}
-    for due in connection.execute(_due, {"installation": installation_id, "now": now, "most": room * 4}):
+    for due in connection.execute(_due, {"installation": installation_id, "now": now, "most": min(room * together, _OBJECTS) * 4}):
         kinds.setdefault(due.subject, due.kind)
-    subjects = list(kinds)[:room]
+    subjects = _fitting(kinds, room, together)
     if not subjects:
         return []
     found: dict[str, list[AnyRow]] = {subject: [] for subject in subjects}
@@ -104,6 +136,18 @@ def claim(connection: sa.Connection, installation_id: UUID, owner: UUID, now: da
     if taken:
         outbox.take(connection, schema.write_backs, [row.id for rows in taken for row in rows], owner)
     return taken
+
+
+def _fitting(kinds: Mapping[str, str], room: int, together: int) -> list[str]:
+    """The first objects that fill the room, in order."""
+    fitting: list[str] = []
+    statuses = others = 0
+    for subject, kind in kinds.items():
+        statuses, others = (statuses + 1, others) if kind == "status" else (statuses, others + 1)
+        if others + ceil(statuses / together) > room or len(fitting) >= max(room, _OBJECTS):
+            break
+        fitting.append(subject)
+    return fitting
 
 
 def _not_before(rows: Sequence[AnyRow], waits: Sequence[AnyRow], now: datetime) -> datetime | None:

@@ -57,6 +57,8 @@ def simulate_carrier(
     Prints {"listening": URL}. GET /stats, /log and /received tell what came; POST /control turns every knob while it runs;
     POST /replies lets a handset answer.
     """
+    parent = os.getppid()  # now: who reads our first line may end at once, and we would take somebody else for the parent
+
     from pydantic import ValidationError
 
     from .knobs import Knobs
@@ -64,7 +66,7 @@ def simulate_carrier(
     try:
         turned = Knobs.model_validate(knobs)
         tokens = {sid: token for sid, _, token in (one.partition(":") for one in accounts)}
-        asyncio.run(_run(host, port, turned, keys, tokens, seed, allow_remote=allow_remote, with_parent=with_parent))
+        asyncio.run(_run(host, port, turned, keys, tokens, seed, allow_remote=allow_remote, parent=parent if with_parent else None))
     except ValidationError as e:
         raise click.UsageError("; ".join(f"--{str(one['loc'][0]).replace('_', '-')}: {one['msg']}" for one in e.errors())) from e
     except OSError as e:
@@ -80,7 +82,7 @@ async def _run(
     seed: int,
     *,
     allow_remote: bool,
-    with_parent: bool,
+    parent: int | None,
 ) -> None:
     from .callbacks import Courier
     from .connection import Connection
@@ -123,8 +125,7 @@ async def _run(
         task.add_done_callback(falls.discard)
 
     site.down = fall
-    parent = os.getppid()
-    while not stop.is_set() and not (with_parent and os.getppid() != parent):
+    while not stop.is_set() and parent in (None, os.getppid()):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1.0)
     server.close()

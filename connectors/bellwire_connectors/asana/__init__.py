@@ -1,0 +1,99 @@
+"""Asana: assignments, completion and due dates of tasks in; what became of a text as a comment on the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bellwire import CheckResult, Connector, CredentialField, Event, Link, ReplyNote, StatusChange, hookimpl
+
+from . import webhook
+
+EVENTS = ("task.assigned", "task.status_changed", "task.due")
+
+FIELDS = (
+    CredentialField(name="access_token", help="A service account's or a person's access token", required=False),
+    CredentialField(name="workspace_id", help="The workspace's gid", required=False, secret=False),
+    CredentialField(
+        name="hook_secrets",
+        help="The secrets of webhooks made by hand (X-Hook-Secret in the answer); filled for those made here",
+        required=False,
+        kind=list,
+    ),
+)
+
+SETTINGS = (
+    CredentialField(
+        name="resources", help="The gids of the projects to watch", required=False, secret=False, kind=list, default=[]
+    ),
+    CredentialField(
+        name="integration_user", help="The user gid whose changes make no event: the token's own", required=False, secret=False
+    ),
+)
+
+# -- what calls out: loaded on first use, so that reading needs no HTTP library --------------------------------------------
+
+
+def _enrich(event: Event, link: Link) -> Event:
+    from .client import enrich as run
+
+    return run(event, link)
+
+
+def _write_back(changes: Sequence[StatusChange], link: Link) -> None:
+    from .client import write_back as run
+
+    run(changes, link)
+
+
+def _write_reply(reply: ReplyNote, link: Link) -> None:
+    from .client import write_reply as run
+
+    run(reply, link)
+
+
+def _subscribe(link: Link) -> None:
+    from .subscriptions import subscribe as run
+
+    run(link)
+
+
+def _reconcile(link: Link, since: datetime) -> Sequence[Event]:  # noqa: ARG001  # nothing is polled
+    from .subscriptions import subscribe as run
+
+    run(link)
+    return []
+
+
+def _check(link: Link) -> Sequence[CheckResult]:
+    from .subscriptions import check as run
+
+    return run(link)
+
+
+connector = Connector(
+    name="asana",
+    title="Asana",
+    events=EVENTS,
+    fields=FIELDS,
+    settings=SETTINGS,
+    secret_field="hook_secrets",  # noqa: S106  # the name of a field
+    account_field="workspace_id",
+    verify=webhook.verify,
+    read=webhook.read,
+    sign=webhook.sign,
+    probe=webhook.probe,
+    enrich=_enrich,
+    write_back=_write_back,
+    write_reply=_write_reply,
+    subscribe=_subscribe,
+    reconcile=_reconcile,
+    check=_check,
+    samples="bellwire_connectors.asana",
+)
+
+
+@hookimpl
+def register_connectors() -> Sequence[Connector]:
+    """Brings the connector."""
+    return [connector]

@@ -1,0 +1,75 @@
+"""Jira Cloud: assignments, status and due-date changes of issues in; what became of a text as an internal comment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bellwire import CheckResult, Connector, CredentialField, Link, ReplyNote, StatusChange, hookimpl
+
+from . import webhook
+from .site import clean_site
+
+EVENTS = ("task.assigned", "task.unassigned", "task.status_changed", "task.due")
+
+FIELDS = (
+    CredentialField(name="site_url", help="The site's address: https://example.atlassian.net", secret=False, clean=clean_site),
+    CredentialField(name="webhook_secret", help="The secret of the webhook made in Jira's administration", required=False),
+    CredentialField(
+        name="client_secret", help="The OAuth app's client secret; it signs the tokens of dynamic webhooks", required=False
+    ),
+    CredentialField(name="email", help="The account that comments", required=False, secret=False),
+    CredentialField(name="api_token", help="That account's API token", required=False),
+)
+
+SETTINGS = (
+    CredentialField(
+        name="integration_user",
+        help="The account id whose changes make no event: the integration's own",
+        required=False,
+        secret=False,
+    ),
+)
+
+# -- what calls out: loaded on first use, so that reading needs no HTTP library --------------------------------------------
+
+
+def _write_back(changes: Sequence[StatusChange], link: Link) -> None:
+    from .client import write_back as run
+
+    run(changes, link)
+
+
+def _write_reply(reply: ReplyNote, link: Link) -> None:
+    from .client import write_reply as run
+
+    run(reply, link)
+
+
+def _check(link: Link) -> Sequence[CheckResult]:
+    from .client import check as run
+
+    return run(link)
+
+
+connector = Connector(
+    name="jira",
+    title="Jira",
+    events=EVENTS,
+    fields=FIELDS,
+    settings=SETTINGS,
+    secret_field="webhook_secret",  # noqa: S106  # the name of a field
+    account_field="site_url",
+    verify=webhook.verify,
+    read=webhook.read,
+    sign=webhook.sign,
+    write_back=_write_back,
+    write_reply=_write_reply,
+    check=_check,
+    samples="bellwire_connectors.jira",
+)
+
+
+@hookimpl
+def register_connectors() -> Sequence[Connector]:
+    """Brings the connector."""
+    return [connector]

@@ -1,0 +1,67 @@
+"""The certification kit finds what it is made to find: each broken corner shop fails by exactly the rule that is meant for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bellwire import Connector
+from bellwire.certification import CONNECTOR_RULES, Answer, Kit, Level, Outcome, Rule, Scale
+
+HERE = Path(__file__).parent / "broken"
+sys.path.append(str(HERE))
+corner_shop, VARIANTS = import_module("corner_shop"), import_module("variants").VARIANTS
+LITTLE = Scale(bent=150, kinds=1, large=1, old=20)
+
+
+class Noting(Connector):
+    """The corner shop, telling which of its fields were looked at: what a variant does not touch need not be asked again."""
+
+    __slots__ = ()
+    looked: set[str] = set()  # noqa: RUF012  # of the class: the value is frozen
+
+    def __getattribute__(self, name: str) -> Any:
+        Noting.looked.add(name)
+        return super().__getattribute__(name)
+
+
+GOOD = Noting(**{one.name: getattr(corner_shop.connector, one.name) for one in fields(corner_shop.connector)})
+
+
+@pytest.fixture(scope="module")
+def unbroken() -> Iterator[dict[str, tuple[Answer, set[str]]]]:
+    """Each rule's answer on the good one, and the fields that it looked at."""
+    found = {}
+    kit = Kit(GOOD, scale=LITTLE)
+    for rule in kit.rules:
+        alone = Kit(GOOD, scale=LITTLE)  # nothing remembered: all that the rule looks at shows
+        Noting.looked.clear()
+        found[rule.name] = (alone.ask(rule), set(Noting.looked))
+    return found
+
+
+def test_the_unbroken_one_passes_every_rule_of_every_level() -> None:
+    card = Kit(corner_shop.connector).card()
+    assert [(one.rule, one.detail) for one in card.answers if one.outcome is not Outcome.PASSED] == []
+    assert (card.claimed, card.reached, card.passed) == (Level.PLATINUM, Level.PLATINUM, True)
+
+
+@pytest.mark.parametrize(("rule", "changes"), [(rule, changes) for rule, _, changes in VARIANTS], ids=[row[1] for row in VARIANTS])
+def test_a_connector_that(rule: str, changes: dict[str, Any], unbroken: dict[str, tuple[Answer, set[str]]]) -> None:
+    kit = Kit(replace(corner_shop.connector, **changes), scale=LITTLE)
+
+    def answer(one: Rule) -> Answer:
+        before, looked = unbroken[one.name]
+        return kit.ask(one) if looked & set(changes) else before
+
+    failed = {one.name: found.detail for one in kit.rules if (found := answer(one)).outcome is Outcome.FAILED}
+    assert set(failed) == {rule}, failed
+
+
+def test_every_rule_has_somebody_who_breaks_it() -> None:
+    assert {rule for rule, *_ in VARIANTS} == {rule.name for rule in CONNECTOR_RULES}
