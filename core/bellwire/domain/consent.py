@@ -132,10 +132,9 @@ def may_text(purpose: Purpose, standing: Standing, policy: Policy, *, basis: Bas
         return Verdict(allowed=True, line=f"opted in to {purpose} on {_said(record)}")
     if purpose is Purpose.MARKETING or policy.transactional is Transactional.EXPLICIT:
         return _refused(Reason.NO_CONSENT, f"{purpose} needs an opt-in, and none is recorded")
-    source = Source.EVENT if basis is Basis.EVENT else Source.API
-    implied = Statement(purpose=purpose, state=ConsentState.IMPLIED, source=source)
-    by = "the event" if basis is Basis.EVENT else "the caller's request"
-    return Verdict(allowed=True, line=f"{purpose} is implied by {by}", record=implied if record is None else None)
+    source, by = (Source.EVENT, "the event") if basis is Basis.EVENT else (Source.API, "the caller's request")
+    implied = Statement(purpose=purpose, state=ConsentState.IMPLIED, source=source) if record is None else None
+    return Verdict(allowed=True, line=f"{purpose} is implied by {by}", record=implied)
 
 
 def heard(

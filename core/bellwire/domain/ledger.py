@@ -90,7 +90,15 @@ class Said(NamedTuple):
     source: Source
 
 
+#: Of each purpose the names of its plain columns.
+_PLAIN = tuple((purpose, str(purpose), f"{purpose}_at", f"{purpose}_by") for purpose in Purpose)
+
 Marks: TypeAlias = Mapping[tuple[Purpose | None, Mark], Said]
+#: Of each purpose the marks that `record` weighs.
+_DECIDING = {
+    purpose: tuple((purpose, mark) for mark in (Mark.HELD, Mark.REVOKED, Mark.GRANTED, Mark.RESUMED, Mark.CLAIMED, Mark.IMPLIED))
+    for purpose in Purpose
+}
 _NEVER = Said(_EPOCH.replace(year=1), Source.API)
 
 
@@ -130,18 +138,19 @@ class Standing:
         """The statement that decides about one purpose. At the same instant an opt-out wins."""
         if not self.marks:
             return None
-        held, revoked, granted, resumed = (self._newest(purpose, m) for m in (Mark.HELD, Mark.REVOKED, Mark.GRANTED, Mark.RESUMED))
+        held, revoked, granted, resumed, claimed, implied = [self.marks.get(key, _NEVER) for key in _DECIDING[purpose]]
         newest = max(granted, resumed)
         if held is not _NEVER and held.at >= granted.at:
             return _record(purpose, ConsentState.OPTED_OUT, held)
         if revoked is not _NEVER and revoked.at >= newest.at:
             return _record(purpose, ConsentState.OPTED_OUT, revoked)
+        erased = self._newest(None, Mark.ERASED)
         for said, state in (
             (newest, ConsentState.OPTED_IN),
-            (self._newest(purpose, Mark.CLAIMED), ConsentState.OPTED_IN),
-            (self._newest(purpose, Mark.IMPLIED), ConsentState.IMPLIED),
+            (claimed, ConsentState.OPTED_IN),
+            (implied, ConsentState.IMPLIED),
         ):
-            if said.at > self._newest(None, Mark.ERASED).at:
+            if said.at > erased.at:
                 return _record(purpose, state, said)
         return None
 
@@ -173,15 +182,15 @@ class Standing:
 
         A state `implied` may have been written to the plain columns alone: the ordinary order needs no more.
         """
-        stored = row.get("consent_marks") or {}
+        stored = row.get("consent_marks")
         marks: dict[tuple[Purpose | None, Mark], Said] = {}
-        for key, (at, source) in stored.items():
+        for key, (at, source) in (stored or {}).items():
             purpose, _, mark = key.partition(".")
             marks[None if purpose == "all" else Purpose(purpose), Mark(mark)] = Said(datetime.fromisoformat(at), Source(source))
-        for one in Purpose:
-            state = row.get(one)
+        for one, name, at_name, by_name in _PLAIN:
+            state = row.get(name)
             if state and (not stored or state == ConsentState.IMPLIED):
-                said = Said(row.get(f"{one}_at") or _EPOCH, _stored(row.get(f"{one}_by")))
+                said = Said(row.get(at_name) or _EPOCH, _stored(row.get(by_name)))
                 for mark in _marks_of(ConsentState(state), said.source, proven=False, confirmed=False):
                     marks[one, mark] = max(said, marks.get((one, mark), said))
         if row.get("suppressed") and (None, Mark.SUPPRESSED) not in marks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from bellwire.errors import CarrierError, ErrorClass
@@ -13,8 +14,7 @@ from bellwire.store.charges import Charge
 from bellwire.store.types import AnyRow
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One claimed message: its row as it was locked, the epoch that fences it, and what is given back if it was not sent."""
 
     row: AnyRow
@@ -23,8 +23,7 @@ class Claim:
     charge: Charge | None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One call: the messages in it and who takes them.
 
     `start_at`: when its rate lets it start, monotonic seconds; `most`: how many of its account and sender may start in any second.
@@ -39,8 +38,7 @@ class Job:
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A job whose call has begun. `began`: monotonic seconds."""
 
     job: Job

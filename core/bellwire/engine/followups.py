@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,8 +19,7 @@ from bellwire.store.types import AnyRow
 from bellwire.store.vault import Vault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One message that moved. Ids and words only: what is personal is read when the job runs."""
 
     message_id: UUID

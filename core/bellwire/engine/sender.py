@@ -25,7 +25,7 @@ from bellwire.model import CarrierAccount, Dlr, HttpAnswer, HttpCall, Outcome
 
 log = logging.getLogger(__name__)
 
-STARTING = 128  # jobs that wait for their call to begin; more are not claimed
+STARTING = 256  # jobs that wait for their call to begin; more are not claimed
 EVEN_S = 0.002  # starts of one slice this close together are not spread: to wait for each costs more than it evens out
 IDLE_S = 1.0  # the longest the thread rests with nothing to do
 
@@ -66,6 +66,11 @@ class Sender:
     def waiting(self) -> int:
         """How many jobs were handed over whose call has not begun: should this process die now, nobody knew that of them."""
         return self._handed - self._begun
+
+    @property
+    def ended(self) -> int:
+        """How many have finished since the last `collect`."""
+        return len(self._finished)
 
     def collect(self) -> list[Finished]:
         """What has finished since the last call."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,8 +16,7 @@ from bellwire.store.types import AnyRow, Id
 _b = schema.balances.c
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """Money moved for one tenant: negative for sends, positive for refunds. `id`: of its ledger entry, written once."""
 
     id: UUID
@@ -67,6 +66,4 @@ def move(connection: sa.Connection, charges: Sequence[Charge], now: datetime) ->
             "at": now,
         }
         if connection.execute(_INSERT[connection.dialect.name], entry).first() is not None:
-            connection.execute(
-                sa.update(schema.balances).where(_b.tenant_id == one.tenant_id).values(micros=_b.micros + one.micros)
-            )
+            connection.execute(_move, {"b_tenant": one.tenant_id, "b_micros": one.micros})
