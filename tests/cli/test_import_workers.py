@@ -26,6 +26,7 @@ def test_a_list_is_tried_and_then_kept(embedded: Shell) -> None:
         told = shell.json("import", "workers", str(path), *options, *more, code=1)
         assert (told["rows"], told["created"], told["invalid"]) == (2, 1, 1)
         assert people(shell) == kept
-    errors = list(csv.DictReader((shell.folder / "staff.csv.errors.csv").open(encoding="utf-8")))
+    with (shell.folder / "staff.csv.errors.csv").open(encoding="utf-8", newline="") as file:
+        errors = list(csv.DictReader(file))
     assert [(row["line"], row["ref"], row["name"]) for row in errors] == [("3", "emp-2", "'=cmd()")]
     assert "phone" in errors[0]["error"]
