@@ -115,9 +115,9 @@ def _events(hub: Hub, kind: str, what: str, number: str, at: datetime, **more: s
         object_id=int(number),
         occurred_at=int(millis(at)),
         app_id=int(app) if app.isdigit() else None,
-        property_name=more.get("propertyName"),
-        property_value=more.get("propertyValue"),
-        change_source=more.get("changeSource"),
-        source_id=more.get("sourceId"),
+        property_name=more.get("property_name"),
+        property_value=more.get("property_value"),
+        change_source=more.get("change_source"),
+        source_id=more.get("source_id"),
     )
     return events_of(change, hub.installation)
