@@ -20,7 +20,7 @@ from bellwire_connectors.salesforce.writeback import KEY, LEAST, LOOKUPS, values
 from bellwire_web.actions_document import actions_document
 from bellwire_web.api import ROUTES
 from bellwire_web.document import document
-from defusedxml import ElementTree as defused
+from defusedxml import ElementTree as SafeTree
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from standins.salesforce_objects import OBJECTS
 
@@ -34,7 +34,7 @@ DOCUMENTS = [pytest.param(ACTIONS, id="actions"), pytest.param(ASKED, id="send-s
 
 
 def tree(path: str) -> ET.Element:
-    return defused.parse(SOURCE / path).getroot()
+    return SafeTree.parse(SOURCE / path).getroot()
 
 
 def text(element: ET.Element, name: str) -> str:
@@ -43,13 +43,13 @@ def text(element: ET.Element, name: str) -> str:
 
 def fields_of(kind: str) -> dict[str, ET.Element]:
     files = (SOURCE / "objects" / kind / "fields").glob("*.field-meta.xml")
-    return {text(found, "fullName"): found for found in (defused.parse(file).getroot() for file in files)}
+    return {text(found, "fullName"): found for found in (SafeTree.parse(file).getroot() for file in files)}
 
 
 class TestMetadata:
     @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
     def test_is_named_as_it_is_called(self, path: Path) -> None:
-        root = defused.parse(path).getroot()
+        root = SafeTree.parse(path).getroot()
         kind = re.sub(r"^.*\.|-meta\.xml$", "", path.name.removesuffix("-meta.xml"))
         names = {"object": "CustomObject", "field": "CustomField", "permissionset": "PermissionSet"}
         assert root.tag == f"{{{NS['m']}}}{names.get(kind, kind[0].upper() + kind[1:])}"
