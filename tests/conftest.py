@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from private_postgres import Cluster, binaries
+import sqlalchemy as sa
+from private_postgres import Cluster, Databases, binaries
+
+# jsonschema's check of IRI formats, which no schema here has, costs each process 1.5 s of start: it does without
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # what Python takes for "not there"
+
+# bytecode is kept, whatever the shell says: tests start some hundred processes, and each would compile everything again
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def _roomy() -> str | None:
+    """A folder in memory, where a commit waits for no disk; None where there is none, or a small one (64 MB in a container)."""
+    shared = Path("/dev/shm")  # pytest and initdb make private folders in it
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 4 << 30 and os.access(shared, os.W_OK) else None
+
+
+if _roomy() and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = _roomy() or ""
 
 # -- databases --------------------------------------------------------------------------------------------------
 
@@ -32,17 +52,17 @@ def postgres_cluster() -> Iterator[Cluster]:
         pytest.skip("no PostgreSQL on this machine (initdb and postgres, as in /usr/lib/postgresql/*/bin)")
     if importlib.util.find_spec("psycopg") is None:
         pytest.skip("psycopg is not installed (the extra `postgres`)")
-    cluster = Cluster(found)
+    cluster = Cluster(found, below=_roomy())
     yield cluster
     cluster.remove()
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_cluster: Cluster) -> str:
-    """A database with the schema, to be copied."""
+def postgres_databases(postgres_cluster: Cluster) -> Databases:
+    """Databases with the schema, which tests borrow."""
     name = postgres_cluster.create()
     make_schema(postgres_cluster.url(name))
-    return name
+    return Databases(postgres_cluster, name)
 
 
 @pytest.fixture(scope="session")
@@ -62,11 +82,11 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_cluster: Cluster, postgres_template: str) -> Iterator[str]:
-    """A PostgreSQL database of this test, with the schema."""
-    name = postgres_cluster.create(template=postgres_template)
+def postgres_url(postgres_cluster: Cluster, postgres_databases: Databases) -> Iterator[str]:
+    """A PostgreSQL database of this test, with the schema and without a row."""
+    name = postgres_databases.borrow()
     yield postgres_cluster.url(name)
-    postgres_cluster.drop(name)
+    postgres_databases.give_back(name)
 
 
 @pytest.fixture
@@ -91,6 +111,26 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/bellwire.db"
     url: str = request.getfixturevalue("empty_postgres_url")
     return url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> Iterator[None]:
+    """Each engine of SQLAlchemy keeps its own compiled statements; tests open thousands of databases with the same ones."""
+    kept: dict[str, tuple[Any, Any]] = {}
+    original = sa.create_engine
+
+    def create_engine(url: Any, **more: Any) -> sa.Engine:
+        engine = original(url, **more)
+        name = engine.dialect.name
+        if name in kept:
+            engine.dialect, engine._compiled_cache = kept[name]
+        else:  # once it has met its database
+            sa.event.listen(engine, "connect", lambda *_: kept.setdefault(name, (engine.dialect, engine._compiled_cache)))
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sa, "create_engine", create_engine)
+        yield
 
 
 # -- no network ---------------------------------------------------------------------------------------------------

@@ -603,7 +603,8 @@ class Connector:
     consult: answers a platform's question about what there is to choose from, after `verify`; None: the request is none.
     respond: as `answer`, where the answer must tell what was decided; None: the usual answer will do.
     refused: the items of a batch that `read` left out, to stand as `rejected` in our answer; None: the request is no batch.
-    enrich: the full event where the request held only ids; enrich_many: of several events of one installation, in their order.
+    enrich: the full event where the request held only ids; enrich_many: of several events of one installation, in their order;
+    one that can't be completed keeps its `fetch` and is asked for by itself.
     write_back, write_consent, write_reply: idempotent. write_back_objects: so many objects' statuses one write_back may take.
     reconcile: since → events as `read` makes them, and repairs subscriptions. subscribe: makes them at install.
     begin_install: pure; finish_install exchanges the code. compliance topics arrive as events.

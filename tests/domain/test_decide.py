@@ -349,3 +349,47 @@ def test_deciding_is_total_and_always_the_same(
         assert entry.planned.account
         assert not (standing and standing.suppressed), "a suppressed number is never in a decision to send"
         assert not (happened.test and entry.planned.account != "acc_box")
+
+
+# -- an event that asks for a text by itself --------------------------------------------------------------------------
+
+
+def asks(name: str = "shipped", **more: Any) -> Event:
+    people = {"customer": Person(ref="contact/1", phones=(ALICE,))}
+    data = {"template": name, "order.name": "#1"}
+    return Event(
+        id="run-1", type="message.requested", occurred_at=NOW, subject="action/run-1/contact/1", people=people, data=data, **more
+    )
+
+
+def listening(*triggers: Trigger, **more: Any) -> TenantConfig:
+    return replace(tenant(**more), triggers={("shopify", "message.requested"): triggers})
+
+
+def test_a_request_is_its_own_trigger() -> None:
+    config = listening(shipped=template())
+    [found] = candidates(asks(), config, SHOP, "shopify", reported_at=NOW)
+    assert (found.matched, found.msisdn, found.trigger.name, found.trigger.row_id) == (True, ALICE, "message.requested", None)
+
+
+def test_a_request_has_the_purpose_that_was_approved_for_its_text() -> None:
+    marketing = replace(template(), purpose=Purpose.MARKETING)
+    [found] = candidates(asks(), listening(shipped=marketing), SHOP, "shopify", reported_at=NOW)
+    assert found.trigger.definition["purpose"] == "marketing"
+
+
+def test_a_tenants_own_trigger_decides_instead_also_when_it_does_not_match() -> None:
+    gate = replace(trigger(all=[{"field": "vip", "op": "exists"}]), event="message.requested")
+    found = candidates(asks(), listening(gate, shipped=template()), SHOP, "shopify", reported_at=NOW)
+    assert [(one.trigger.name, one.matched) for one in found] == [("trigger 1", False)]
+
+
+def test_another_installations_trigger_does_not() -> None:
+    elsewhere = replace(trigger(installation=UUID(int=8)), event="message.requested")
+    [found] = candidates(asks(), listening(elsewhere, shipped=template()), SHOP, "shopify", reported_at=NOW)
+    assert found.trigger.is_implied
+
+
+def test_other_events_ask_for_nothing() -> None:
+    order = replace(asks(), type="order.created")
+    assert candidates(order, listening(shipped=template()), SHOP, "shopify", reported_at=NOW) == []

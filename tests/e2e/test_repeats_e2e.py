@@ -1,9 +1,13 @@
-"""A sender that repeats itself: one event, one message (promise A1). Each recorded body ten times in turn and ten times at once."""
+"""A sender that repeats itself: one event, one message (promise A1). Each recorded body several times in turn, and at once.
+
+The proof tells each ten times, on both databases; here SQLite is told each a few times, and PostgreSQL one of each topic.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,21 +21,32 @@ from standins.served import Server, Tenant, until
 from standins.shopify import Shop
 
 RECORDED = Path(__file__).resolve().parents[2] / ".." / "shared" / "payloads" / "shopify"
-TIMES, THREADS = 10, 8
+FEW, MANY, THREADS = (3, 5), (10, 10), 8
 FINAL = {"delivered", "undelivered", "failed", "expired", "canceled", "refused"}
 
 
-def recorded() -> list[Any]:
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+def recorded() -> Iterator[Any]:
+    """Database, body, how often it is told in turn and at once."""
     if not RECORDED.exists():
-        return [pytest.param(None, marks=pytest.mark.skip(reason="no recorded bodies beside this checkout"))]
-    return [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in sorted(RECORDED.glob("*/*.json"))]
+        yield pytest.param("sqlite", None, FEW, marks=pytest.mark.skip(reason="no recorded bodies beside this checkout"))
+    paths = sorted(RECORDED.glob("*/*.json"))
+    for database in ("sqlite", "postgresql"):
+        marks = [pytest.mark.postgres] if database == "postgresql" else []
+        for path in paths:
+            shown = f"{database}-{path.parent.name}/{path.name}"
+            if database == "sqlite" or path == min(path.parent.glob("*.json")):
+                yield pytest.param(database, path, FEW, id=shown, marks=marks)
+            yield pytest.param(database, path, MANY, id=f"{shown}-often", marks=[*marks, pytest.mark.proof])
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(scope="module", params=BOTH)
 def listening(request: pytest.FixtureRequest) -> Tenant:
     """A tenant that texts about everything: on SQLite, and on PostgreSQL with two processes."""
     server: Server = request.getfixturevalue("server" if request.param == "sqlite" else "postgres_server")
-    tenant = server.tenant("listening")
+    tenant = server.tenant(f"listening-{secrets.token_hex(4)}")
     tenant.sandbox()
     tenant.template("told", en="Something happened.")
     for event in connector.events:
@@ -48,13 +63,13 @@ def events_of(tenant: Tenant) -> int:
     return len(tenant.all("/v1/events"))
 
 
-def in_turn(send: Callable[[], requests.Response]) -> Sequence[requests.Response]:
-    return [send() for _ in range(TIMES)]
+def in_turn(send: Callable[[], requests.Response], times: int) -> Sequence[requests.Response]:
+    return [send() for _ in range(times)]
 
 
-def at_once(send: Callable[[], requests.Response]) -> Sequence[requests.Response]:
+def at_once(send: Callable[[], requests.Response], times: int) -> Sequence[requests.Response]:
     with ThreadPoolExecutor(THREADS) as pool:
-        return [one.result() for one in [pool.submit(send) for _ in range(TIMES)]]
+        return [one.result() for one in [pool.submit(send) for _ in range(times)]]
 
 
 class Tried:
@@ -85,16 +100,16 @@ class Tried:
             assert all(one["message"] for one in entries if one["outcome"] in {"sent", "held", "refused"})
 
 
-@pytest.mark.parametrize("path", recorded())
-def test_a_recorded_body_makes_its_events_once(listening: Tenant, shop: Shop, path: Path) -> None:
+@pytest.mark.parametrize(("listening", "path", "times"), recorded(), indirect=["listening"], scope="module")
+def test_a_recorded_body_makes_its_events_once(listening: Tenant, shop: Shop, path: Path, times: tuple[int, int]) -> None:
     body, topic = path.read_bytes(), path.parent.name.replace("-", "/", 1)
     if topic in {"customers/data_request", "customers/redact", "shop/redact"}:  # its body says which shop is meant
         body = json.dumps({**json.loads(body), "shop_domain": shop.domain}).encode()
     headers = shop.headers(topic, body)
     found = []
-    for deliver in (in_turn, at_once):
+    for deliver, often in zip((in_turn, at_once), times, strict=True):
         installed = listening.shop(shop)
-        tried = Tried(listening, installed["id"], deliver(partial(post, installed["webhook_url"], body, headers)))
+        tried = Tried(listening, installed["id"], deliver(partial(post, installed["webhook_url"], body, headers), often))
         tried.check(listening)
         found.append(tried)
     one_by_one, together = found

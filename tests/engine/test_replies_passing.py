@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from bellwire.engine import passing
 from bellwire.engine.passing import NOBODY
-from bellwire.errors import Conflict, NotFound, PlatformRejected, PlatformUnavailable
+from bellwire.errors import Conflict, NotFound, PlatformRejected, PlatformUnauthorized, PlatformUnavailable
 from bellwire.store import installations, schema
 from bellwire.store.types import AnyRow
 from standins.desk import Platform, connector
@@ -163,6 +163,22 @@ def test_a_desk_that_is_down_keeps_it_until_it_is_back(street: Street, shift: Sh
     street.old.behave = lambda _: None
     shift.wait(600)
     assert (street.letter().passed, took(street.old)) == ("taken", ["hello?"])
+
+
+def test_a_desk_that_lets_us_in_no_more_keeps_it_for_three_days_only(street: Street, shift: Shift) -> None:
+    account = street.account()
+    street.installation("olddesk")
+    street.installation("newdesk")
+
+    def shut(_: str) -> None:
+        raise PlatformUnauthorized("the token is refused")
+
+    street.old.behave = shut
+    street.reply(account, "hello?")
+    shift.wait(2 * 86400, every=43200)
+    assert (street.letter().passed, took(street.young)) == ("waiting", [])
+    shift.wait(3 * 86400, every=43200)
+    assert (street.letter().passed, took(street.young)) == ("taken", ["hello?"])
 
 
 def test_what_all_refuse_is_a_dead_letter_that_says_why(street: Street, shift: Shift) -> None:

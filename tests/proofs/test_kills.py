@@ -13,23 +13,30 @@ from bellwire.model import Status
 from proofs.scene import PRICE_MICROS, Scene, database, scene
 from standins.world import until
 
-SMALL = pytest.param(4, 150, id="small")
-FULL = pytest.param(50, 2_000, id="full", marks=pytest.mark.proof)
+#: Kills, events, and workers where there may be several.
+SMALL = pytest.param(2, 40, 2, id="small")
+FULL = pytest.param(50, 2_000, 4, id="full", marks=pytest.mark.proof)
 #: From a claim's commit to its call, and from the answer to its record, on a machine that starts processes all the time.
 SLACK_S = 0.25
 
 
-@pytest.mark.parametrize(("kills", "events"), [SMALL, FULL])
+@pytest.mark.parametrize(("kills", "events", "workers"), [SMALL, FULL])
 def test_killed_workers_lose_and_double_nothing(
-    database_url: str, tmp_path: Path, kills: int, events: int, tell: Callable[..., None], counts: Callable[[str, int], int]
+    database_url: str,
+    tmp_path: Path,
+    kills: int,
+    events: int,
+    workers: int,
+    tell: Callable[..., None],
+    counts: Callable[[str, int], int],
 ) -> None:
     if kills > SMALL.values[0]:
         kills, events = counts("kills", kills), counts("events", events)
     began = time.monotonic()
     with scene(database_url, tmp_path) as play:
-        several = database(play.world) == "postgresql"
-        play.fleet.start(4 if several else 1)
-        killed, taken = _kill_under_load(play, kills, events, pause_s=0.5 if several else 1.0)
+        workers = workers if database(play.world) == "postgresql" else 1
+        play.fleet.start(workers)
+        killed, taken = _kill_under_load(play, kills, events, pause_s=0.5 if workers > 1 else 1.0)
         until(lambda: _quiet(play), "nothing waits and nothing is being sent", within_s=60)
         sends, statuses = play.sends(), play.world.statuses()
         made, unknown = {row.id for row in play.world.messages()}, play.by_status(Status.UNKNOWN)
@@ -44,7 +51,7 @@ def test_killed_workers_lose_and_double_nothing(
         tell(
             "B1 kill -9",
             database(play.world),
-            f"{len(killed)} kills, {taken} events, {4 if several else 1} worker(s), {round(time.monotonic() - began)} s",
+            f"{len(killed)} kills, {taken} events, {workers} worker(s), {round(time.monotonic() - began)} s",
             lost=len(lost),
             twice=len(twice),
             stuck_in_sending=statuses["sending"],

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from bellwire.plugins import Plugins, load_plugins
+from bellwire_web import calls
+from bellwire_web.api import ROUTES
+from bellwire_web.operations import Operation, check
 from web_world import Runtime, World, new_world, open_runtime
+from werkzeug.routing import Rule
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -15,6 +20,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         is_table = any(True for _ in metafunc.definition.iter_markers("parametrize"))
         both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
         metafunc.parametrize("database_url", both[: 1 if is_table else 2], indirect=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def routes_are_made_once() -> Iterator[None]:
+    """Werkzeug compiles two functions for each rule, 40 ms an application, and our declarations are checked: these tests make
+    a thousand applications alike."""
+    compiled: dict[Any, Callable[..., tuple[str, str]]] = {}
+    original = Rule._compile_builder
+
+    def compile_builder(self: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        if self.defaults:
+            return original(self, append_unknown)
+        key = (self.rule, tuple(self._trace), append_unknown)
+        if key not in compiled:
+            compiled[key] = original(self, append_unknown)  # takes its rule as an argument: good for each that is alike
+        return compiled[key]
+
+    found_right: set[int] = set()
+
+    def check_once(operation: Operation) -> None:
+        if id(operation) not in found_right:
+            check(operation)
+            if any(operation is one for routes in ROUTES for one in routes.operations):  # these live as long as the process
+                found_right.add(id(operation))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_builder)
+        patch.setattr(calls, "check", check_once)
+        yield
 
 
 @pytest.fixture

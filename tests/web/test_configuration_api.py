@@ -198,6 +198,13 @@ def test_settings_decide(world: Any, accounts: list[str]) -> None:
         ({"settings": {"links": ["https://example.com"]}}, "settings.links.0"),
         ({"settings": {"expires_in": {"otp": "30d"}}}, "settings.expires_in.otp"),
         ({"settings": {"expires_in": {"sms": "1h"}}}, "settings.expires_in.sms"),
+        ({"settings": {"keywords": ["KIFAYA"]}}, "settings.keywords"),
+        ({"settings": {"keywords": {"pause": ["KIFAYA"]}}}, "settings.keywords.pause"),
+        ({"settings": {"keywords": {"stop": "KIFAYA"}}}, "settings.keywords.stop"),
+        ({"settings": {"keywords": {"stop": ["KIFAYA", ""]}}}, "settings.keywords.stop.1"),
+        ({"settings": {"keywords": {"stop": ["!!!"]}}}, "settings.keywords.stop.0"),
+        ({"settings": {"keywords": {"stop": ["KIFAYA"], "help": ["kifaya!"]}}}, "settings.keywords."),
+        ({"settings": {"keywords": {"start": ["Stop"]}}}, "settings.keywords.start.0"),
     ],
 )
 def test_a_bad_setting_names_the_place(world: Any, change: dict[str, Any], field: str) -> None:

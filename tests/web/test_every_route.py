@@ -81,6 +81,7 @@ def things(world: Any, caller: Any) -> Things:
     key = made("/v1/keys", {"name": "other", "scopes": ["messages:read"]})
     message = made("/v1/messages", {"to": TO, "body": "x"})
     assert caller.put("/v1/routes", {"primary": [accounts[0]["id"]]}).status_code == 200
+    made("/v1/workers", {"ref": "free", "name": "Nobody"})
     tenant_id, vault, now = caller.tenant_id, world.store.vault, world.clock()
     event_id, reply_id = new_id(), new_id()
 
@@ -131,11 +132,12 @@ def call(caller: Any, operation: Operation, where: Things, *, path: str = "", qu
     if operation.body is not None:
         body = where.example(operation)
     elif operation.has_body:
-        more = {"data": b"msisdn,state\n+998900000001,yes\n", "content_type": operation.takes}
+        more = {"data": CSV.get(operation.name, b"msisdn,state\n+998900000001,yes\n"), "content_type": operation.takes}
     query = query or REQUIRED_QUERY.get(operation.name, "").format(**where.ids)
     return caller._send(operation.method, f"{path or where.path(operation)}{query}", body, **more)
 
 
+CSV = {"importWorkers": b"ref,phone\nemp-1,+998900000001\n"}
 REQUIRED_QUERY = {"getStatus": "?message_id={msg}"}
 
 

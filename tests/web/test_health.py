@@ -14,8 +14,8 @@ from bellwire.store.database import open_database
 TO = "+998900000001"
 
 
-def worker(world: Any, *, age: timedelta = timedelta()) -> None:
-    row = {"id": new_id(), "kind": "serve", "pid": 1, "host": "here", "beat": 1, "started_at": world.clock()}
+def worker(world: Any, *, age: timedelta = timedelta(), kind: str = "serve") -> None:
+    row = {"id": new_id(), "kind": kind, "pid": 1, "host": "here", "beat": 1, "started_at": world.clock()}
     insert = sa.insert(schema.workers).values({**row, "beat_at": world.clock() - age})
     world.store.write(lambda connection: connection.execute(insert).rowcount)
 
@@ -39,6 +39,12 @@ def test_without_a_worker_nothing_is_sent(world: Any) -> None:
 def test_with_a_worker_it_is_ready(world: Any) -> None:
     worker(world)
     assert ready(world) == (200, {"database": "ok", "migrations": "ok", "worker": "ok"})
+
+
+def test_a_process_is_counted_once(world: Any) -> None:
+    worker(world)
+    worker(world, kind="jobs")  # its second row, for its jobs
+    assert "bellwire_workers 1.0" in world.app.test_client().get("/metrics").text
 
 
 def test_a_worker_that_stands_still_is_told(world: Any) -> None:

@@ -306,6 +306,23 @@ def test_what_has_left_can_not_be_taken_back(ready: Any, status: Status) -> None
     assert ready.a.get(f"/v1/status?message_id={message['id']}").json["status"] == status
 
 
+NOTES = [
+    ("a try without a certain end", {"step": "attempt", "outcome": "wait", "class": "ambiguous"}, 409),
+    ("sent again knowingly", {"step": "resolve", "outcome": "resend"}, 409),
+    ("a try that certainly failed", {"step": "attempt", "outcome": "wait", "class": "throttled"}, 204),
+]
+
+
+@pytest.mark.parametrize(("label", "note", "status"), NOTES, ids=[row[0] for row in NOTES])
+def test_what_may_have_left_before_can_not_be_taken_back(ready: Any, label: str, note: dict[str, str], status: int) -> None:
+    message = ready.a.post("/v1/messages", SEND).json
+    put(ready, message["id"], notes=[{"at": "2026-03-02T09:00:00Z", **note}])
+    answer = ready.a.delete(f"/v1/messages/{message['id']}")
+    assert answer.status_code == status
+    shown = ready.a.get(f"/v1/status?message_id={message['id']}").json["status"]
+    assert shown == ("canceled" if status == 204 else message["status"])
+
+
 @pytest.mark.parametrize(("word", "status"), [("delivered", "delivered"), ("failed", "failed"), ("resend", "queued")])
 def test_an_unknown_message_is_settled_by_a_person(ready: Any, word: str, status: str) -> None:
     message = ready.a.post("/v1/messages", SEND).json

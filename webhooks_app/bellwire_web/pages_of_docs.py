@@ -1,4 +1,4 @@
-"""The document as /openapi.json, its small form for Salesforce, and a page people can read: /docs."""
+"""The document as /openapi.json, its small forms for Salesforce and for actions in its Flow, and a page people can read: /docs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from bellwire import __version__
 from flask import Flask, Response, render_template
 
+from bellwire_web.actions_document import actions_document
 from bellwire_web.document import document
 from bellwire_web.operations import Routes
 from bellwire_web.runtime import Runtime
@@ -30,13 +31,22 @@ def mount(app: Flask, runtime: Runtime, routes: Sequence[Routes]) -> Collection[
     def openapi_salesforce() -> Response:
         return Response(json.dumps(made(True), ensure_ascii=False), mimetype="application/json")
 
+    def openapi_actions() -> Response:
+        return Response(json.dumps(actions_document(made(True)), ensure_ascii=False), mimetype="application/json")
+
     def docs() -> Response:
         page = render_template("docs.html", document=made(False), by_tag=_by_tag(made(False)), pretty=_pretty)
         return Response(page, mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
 
-    for rule, view in (("/openapi.json", openapi), ("/openapi-salesforce.json", openapi_salesforce), ("/docs", docs)):
+    served = (
+        ("/openapi.json", openapi),
+        ("/openapi-salesforce.json", openapi_salesforce),
+        ("/openapi-actions.json", openapi_actions),
+        ("/docs", docs),
+    )
+    for rule, view in served:
         app.add_url_rule(rule, view.__name__, view, methods=["GET"], provide_automatic_options=False)
-    return ("openapi", "openapi_salesforce", "docs")
+    return [view.__name__ for _, view in served]
 
 
 def _by_tag(made: dict[str, Any]) -> list[tuple[dict[str, Any], list[tuple[str, str, dict[str, Any]]]]]:

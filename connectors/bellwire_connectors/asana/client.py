@@ -45,7 +45,7 @@ def enrich(event: Event, link: Link) -> Event:
             raise
         return replace(event, fetch={})
     task = found.get("data")
-    return _filled(event, task if isinstance(task, dict) else {})
+    return _filled(event, task if isinstance(task, dict) else {}, link.installation.timezone)
 
 
 def write_back(changes: Sequence[StatusChange], link: Link) -> None:
@@ -77,7 +77,7 @@ def _comment(link: Link, task: str, text: str) -> None:
     ask(link, "comment", "POST", f"/tasks/{quote(task, safe='')}/stories", body={"text": text})
 
 
-def _filled(event: Event, task: Mapping[str, Any]) -> Event:
+def _filled(event: Event, task: Mapping[str, Any], *zones: str) -> Event:
     projects = task.get("projects")
     first = next((one for one in projects if isinstance(one, dict)), {}) if isinstance(projects, list) else {}
     done = task.get("completed") is True
@@ -85,7 +85,7 @@ def _filled(event: Event, task: Mapping[str, Any]) -> Event:
     fields: dict[str, Json] = {
         "task.title": one_line(task.get("name")),
         "task.status": status,
-        "task.due_at": day_or_time(task.get("due_at")) or day_or_time(task.get("due_on")),
+        **happenings.due(day_or_time(task.get("due_at")) or day_or_time(task.get("due_on")), *zones),
         "task.url": web_address(task.get("permalink_url")),
         "task.project": one_line(first.get("name")),
     }

@@ -123,6 +123,7 @@ def _event(one: Happening, received_at: datetime, *, readable: bool) -> Event | 
     gid = one.resource.gid
     who = taker.gid if kind == "task.assigned" and taker else ""
     when = stamp(one.created_at)
+    data = happenings.task(id=gid, url=f"https://app.asana.com/0/0/{gid}" if gid.isdigit() else "")
     return happenings.event(
         kind,
         id=digest(kind, gid, who, when),
@@ -131,7 +132,7 @@ def _event(one: Happening, received_at: datetime, *, readable: bool) -> Event | 
         at=one.created_at or received_at,
         worker=Person(ref=who) if who else None,
         actor=Person(ref=one.user.gid) if one.user else None,
-        data=happenings.task(id=gid, url=f"https://app.asana.com/0/0/{gid}" if gid.isdigit() else ""),
+        data=happenings.new_date(data) if kind == "task.due" else data,
         changed=(changed,) if changed else (),
         fetch={"task": gid} if readable else {},
     )

@@ -5,10 +5,8 @@ docs.clockify.me, "Webhooks". The token is a shared one, not an HMAC: it says wh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from bellwire import Event, Installation, Person, SignatureMismatch, WebhookRequest
 from bellwire.signing import require, sha256_hex
@@ -109,19 +107,20 @@ def _decided(request: WebhookRequest, _: Installation) -> Sequence[Event]:
 def _approval(request: WebhookRequest, approval: Approval, kind: str) -> Event:
     owner, status = approval.owner, approval.status
     fact = f"{approval.id}:{status.updatedAt}"
+    zone = owner.timezone if happenings.zone_of(owner.timezone) else ""
     return happenings.event(
         kind,
         id=digest(request.header(EVENT_HEADER), approval.id, status.state, status.updatedAt),
         fact=fact,
         subject=f"timecard/{approval.id}",
         at=moment(status.updatedAt) or request.received_at,
-        worker=Person(ref=owner.userId, name=owner.userName, timezone=_zone_name(owner.timezone)),
+        worker=Person(ref=owner.userId, name=owner.userName, timezone=zone),
         data=happenings.timecard(
             id=approval.id,
             status=kind.partition(".")[2],
-            period_start=_day(approval.dateRange.start, owner.timezone),
-            period_end=_day(approval.dateRange.end, owner.timezone),
-            timezone=_zone_name(owner.timezone),
+            period_start=_day(approval.dateRange.start, zone),
+            period_end=_day(approval.dateRange.end, zone),
+            timezone=zone,
             reason=status.note,
         ),
     )
@@ -194,18 +193,7 @@ READERS: Mapping[str, Callable[[WebhookRequest, Installation], Sequence[Event]]]
     "TASK_UPDATED": _task_updated,
 }
 
-_ZONE = re.compile(r"[A-Za-z][\w+-]{0,31}(/[\w+-]{1,32}){0,2}", re.ASCII)
-
-
-def _zone_name(name: str) -> str:
-    return name if _ZONE.fullmatch(name) else ""
-
 
 def _day(at: datetime | None, zone: str) -> str:
     """The day in the worker's own zone: 23:00 UTC on Saturday is Sunday in Berlin."""
-    if at is None:
-        return ""
-    try:
-        return at.astimezone(ZoneInfo(_zone_name(zone) or "UTC")).date().isoformat()
-    except (ValueError, OSError, KeyError):
-        return at.date().isoformat()
+    return at.astimezone(happenings.zone_of(zone)).date().isoformat() if at and zone else at.date().isoformat() if at else ""

@@ -205,6 +205,16 @@ def _event(
 ) -> Event:
     issue, fields = found.issue, found.issue.fields_
     site = str(installation.credentials.get("site_url") or "").rstrip("/")
+    data = happenings.task(
+        id=issue.key,
+        title=fields.summary,
+        status=fields.status.name if fields.status else "",
+        previous_status=previous,
+        due_at=fields.duedate,
+        url=f"{site}/browse/{issue.key}" if site.startswith("https://") else "",
+        project=(fields.project or Named()).name,
+        zones=(worker.timezone if worker else "", installation.timezone),
+    )
     return happenings.event(
         kind,
         id=event_id,
@@ -213,15 +223,7 @@ def _event(
         at=found.timestamp or request.received_at,
         worker=worker,
         actor=found.user.person() if found.user else None,
-        data=happenings.task(
-            id=issue.key,
-            title=fields.summary,
-            status=fields.status.name if fields.status else "",
-            previous_status=previous,
-            due_at=fields.duedate,
-            url=f"{site}/browse/{issue.key}" if site.startswith("https://") else "",
-            project=(fields.project or Named()).name,
-        ),
+        data=happenings.new_date(data) if kind == "task.due" else data,
         changed=changed,
         cancels=(f"task/{issue.key}",) if cancels else (),
     )

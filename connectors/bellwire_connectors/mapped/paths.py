@@ -49,6 +49,8 @@ def parse_path(text: str) -> Path:
     """A path. Raises ValueError saying what is wrong with it and how it should look."""
     if not text or len(text) > _CHARACTERS:
         raise ValueError(f"a path has 1 to {_CHARACTERS} characters")
+    if text == "$":
+        raise ValueError("can't be read: it is the whole body; name a key in it")
     steps: list[Step] = []
     place = 1 if text.startswith(("$.", "$[")) else 0  # the body itself, as JSONPath writes it
     while place < len(text):
@@ -80,8 +82,9 @@ def look_up(path: Path, body: Any) -> Any:
 def _walk(value: Any, steps: tuple[Step, ...]) -> Any:
     for place, step in enumerate(steps):
         if isinstance(step, Each):
-            items = value[:_ITEMS] if isinstance(value, list) else []
-            found = (_walk(item, steps[place + 1 :]) for item in items)
+            if not isinstance(value, list):
+                return MISSING
+            found = (_walk(item, steps[place + 1 :]) for item in value[:_ITEMS])
             return [one for one in found if one is not MISSING]
         if isinstance(step, int):
             value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else MISSING

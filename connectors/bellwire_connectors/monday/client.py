@@ -156,8 +156,8 @@ def _person(ref: str, user: Mapping[str, Any]) -> Person:
     return Person(
         ref=ref,
         name=one_line(user.get("name")),
-        phones=list(dict.fromkeys(phone for phone in phones if phone)),
+        phones=tuple(dict.fromkeys(phone for phone in phones if phone)),
         email=one_line(user.get("email")),
         timezone=one_line(user.get("time_zone_identifier"), 64),
-        countries=[country] if len(country) == 2 and country.isalpha() else [],
+        countries=(country,) if len(country) == 2 and country.isalpha() else (),
     )

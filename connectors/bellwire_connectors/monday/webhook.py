@@ -111,10 +111,10 @@ def read(request: WebhookRequest, installation: Installation) -> Sequence[Event]
     readable = bool(installation.credentials.get("api_token"))
     if kind == "create_pulse":
         return [_event(found, request.received_at, "task.assigned", fetch=readable)] if readable else []
-    return list(_changed(found, request.received_at, readable=readable))
+    return list(_changed(found, request.received_at, installation.timezone, readable=readable))
 
 
-def _changed(found: Pulse, received_at: datetime, *, readable: bool) -> Iterator[Event]:
+def _changed(found: Pulse, received_at: datetime, zone: str, *, readable: bool) -> Iterator[Event]:
     match found.columnType:
         case "multiple-person" | "people" | "person":
             before, after = people_in(found.previousValue), people_in(found.value)
@@ -135,7 +135,7 @@ def _changed(found: Pulse, received_at: datetime, *, readable: bool) -> Iterator
                     fetch=readable,
                 )
         case "date" if due := _date(found.value):
-            yield _event(found, received_at, "task.due", due_at=due, changed="task.due_at", fetch=readable)
+            yield _event(found, received_at, "task.due", due_at=due, zone=zone, changed="task.due_at", fetch=readable)
 
 
 def people_in(value: object) -> list[str]:
@@ -173,6 +173,7 @@ def _event(
     status: str = "",
     previous: str = "",
     due_at: str = "",
+    zone: str = "",
     changed: str = "",
     fetch: bool = False,
 ) -> Event:
@@ -180,6 +181,10 @@ def _event(
     state = json.dumps([found.value, found.previousValue, str(found.changedAt)], sort_keys=True, default=str)
     delivery = found.triggerUuid or digest(found.type, found.pulseId, found.columnId, state)
     part = kind.partition(".")[2] + (f":{worker}" if worker else "")
+    fields = happenings.task(
+        id=found.pulseId, title=found.pulseName, status=status, previous_status=previous, due_at=due_at, zones=(zone,)
+    )
+    data = {**fields, "task.column": found.columnTitle, "task.board_id": found.boardId}
     return happenings.event(
         kind,
         id=f"{delivery}:{part}",
@@ -188,11 +193,7 @@ def _event(
         at=at,
         worker=Person(ref=worker) if worker else None,
         actor=Person(ref=found.userId) if found.userId else None,
-        data={
-            **happenings.task(id=found.pulseId, title=found.pulseName, status=status, previous_status=previous, due_at=due_at),
-            "task.column": found.columnTitle,
-            "task.board_id": found.boardId,
-        },
+        data=happenings.new_date(data) if kind == "task.due" else data,
         changed=(changed,) if changed else (),
         fetch={"item": found.pulseId} if fetch else {},
     )

@@ -29,7 +29,8 @@ OVERLAP = timedelta(minutes=5)
 
 ROWS_MAX = 10_000  # of an object in one look; the next one goes on
 STAGES_MAX = 1_000  # deals whose stage is remembered
-_STAGES = "stages"
+_STAGES, _MISSING = "stages", "missing"
+_FORGOTTEN = timedelta(days=1)
 _STAMPS = ("SystemModstamp", "CreatedDate", "LastModifiedById")
 
 #: Object → the fields that every organization has, and those that it need not have.
@@ -48,13 +49,13 @@ DEFAULT_POLL = ("Lead", "Contact", "Case", "Opportunity")
 
 @dataclass(slots=True)
 class _Look:
-    """One look of one job. `stages`: deal → stage, the oldest first."""
+    """One look of one job. `stages`: deal → stage, the oldest first. What is `missing` is asked for again once a day."""
 
     org: Org
     link: Link
     since: datetime
     stages: dict[str, str] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
+    missing: dict[str, set[str]] = field(default_factory=dict)  # object → fields that it lacks, or hides from us
 
     @property
     def installation(self) -> Installation:
@@ -69,6 +70,8 @@ def reconcile(link: Link, since: datetime) -> Sequence[Event]:
     look = _Look(org=Org(link), link=link, since=since)
     kept = link.installation.cursor.get(_STAGES)
     look.stages = {str(deal): str(stage) for deal, stage in kept.items()} if isinstance(kept, Mapping) else _baseline(look.org)
+    lacking, learnt_at = _lacking(link)
+    look.missing = lacking
     events: list[Event] = []
     for kind in polled(link.installation):
         try:
@@ -79,8 +82,19 @@ def reconcile(link: Link, since: datetime) -> Sequence[Event]:
     with suppress(PlatformRejected):
         events += _merged(look)
     stages: dict[str, Json] = dict(list(look.stages.items())[-STAGES_MAX:])
-    link.remember(**{_STAGES: stages})
+    kept_missing: dict[str, Json] = {kind: sorted(names) for kind, names in look.missing.items() if names}
+    link.remember(**{_STAGES: stages, _MISSING: {"at": stamp(learnt_at), **kept_missing}})
     return events
+
+
+def _lacking(link: Link) -> tuple[dict[str, set[str]], datetime]:
+    """The fields that a look of the last day did not find, and when that was."""
+    kept = link.installation.cursor.get(_MISSING)
+    kept = kept if isinstance(kept, Mapping) else {}
+    at = time_of(kept.get("at"))
+    if at is None or at < link.now() - _FORGOTTEN:
+        return {}, link.now()
+    return {kind: set(names) for kind, names in kept.items() if isinstance(names, list)}, at
 
 
 def polled(installation: Installation) -> tuple[str, ...]:
@@ -99,7 +113,7 @@ def _poll(look: _Look, kind: str) -> list[Event]:
     events: list[Event] = []
     rows, last = 0, None
     for row in look.org.select(
-        kind, (*required, *_STAMPS), tail, optional=(*optional, *more), missing=look.missing.copy(), most=ROWS_MAX
+        kind, (*required, *_STAMPS), tail, optional=(*optional, *more), missing=look.missing.setdefault(kind, set()), most=ROWS_MAX
     ):
         rows, last = rows + 1, of_json(kind, row)
         events += _told(look, last, news_from)

@@ -10,15 +10,19 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import requests
 from bellwire import (
     ConsentChange,
+    Installation,
     Json,
     Link,
     PlatformRejected,
     PlatformThrottled,
     PlatformUnauthorized,
     PlatformUnavailable,
+    PlatformUnreachable,
     ReplyNote,
     Status,
     StatusChange,
@@ -122,7 +126,7 @@ def write_reply(note: ReplyNote, link: Link) -> None:
 
 def _post(link: Link, kind: str, fact: str, subject: str, at: datetime, data: Mapping[str, Json]) -> None:
     installation = link.installation
-    url = installation.settings.get("callback_url")
+    url = address(installation)
     if not url:
         return
     event: dict[str, Any] = {
@@ -141,7 +145,21 @@ def _post(link: Link, kind: str, fact: str, subject: str, at: datetime, data: Ma
     if not secrets:
         raise PlatformUnauthorized(f"{WHO}: the installation has no secret to sign with")
     headers = standard_webhooks_sign(secrets[0], fact, int(link.now().timestamp()), body)
-    _judge(link.http.post(url, data=body, headers={**headers, "Content-Type": CONTENT_TYPE}, timeout=_TIMEOUT))
+    headers |= {"Content-Type": CONTENT_TYPE, "Idempotency-Key": fact}
+    try:
+        answer = link.http.post(url, data=body, headers=headers, timeout=_TIMEOUT)
+    except requests.RequestException as e:  # the producer takes an id once: whether it was heard does not matter
+        raise PlatformUnreachable(f"{WHO}: the callback was not answered ({type(e).__name__})") from e
+    _judge(answer)
+
+
+def address(installation: Installation) -> str:
+    """Where callbacks go: `callback_url`, at the host of `base_url` where one is set (a proxy, a stand-in); "" for nowhere."""
+    url, base = str(installation.settings.get("callback_url") or ""), str(installation.settings.get("base_url") or "")
+    if not url or not base:
+        return url or base
+    there, own = urlsplit(base), urlsplit(url)
+    return urlunsplit((there.scheme, there.netloc, there.path.rstrip("/") + own.path, own.query, ""))
 
 
 def _judge(answer: Any) -> None:

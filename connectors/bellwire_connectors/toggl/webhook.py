@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bellwire import Event, HttpReply, Installation, Person, SignatureMismatch, WebhookRequest
 from bellwire.signing import hmac_hex, require
+from pydantic import Field
 
 from bellwire_connectors.translating import happenings
 from bellwire_connectors.translating.bodies import Body, Id, Line, Moment, json_object, read_body, stamp
@@ -37,13 +38,13 @@ class Envelope(Body):
 
 
 class Entry(Body):
-    """A time entry. `duration` in seconds, negative while it runs."""
+    """A time entry. `duration` in seconds, negative (minus the time it began) while it runs."""
 
     id: Id
     user_id: Id
     start: Moment = None
     stop: Moment = None
-    duration: int = 0
+    duration: int = Field(default=0, ge=-(10**11), le=10**9)
     description: Line | None = None
 
 

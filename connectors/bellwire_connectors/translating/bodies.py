@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 # not what merely can't be seen: joiners belong to emoji and to Persian and Indic words
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ID_MAX = 128
 _FIRST, _LAST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
 _MILLISECONDS = 100_000_000_000  # seconds reach this in the year 5138: what is larger counts milliseconds
@@ -113,7 +114,7 @@ def day_or_time(value: object) -> str:
     found = moment(value)
     if found is None:
         return ""
-    if isinstance(value, str) and len(value) == len("2026-01-07"):
+    if isinstance(value, str) and _DAY.fullmatch(value):
         return value
     return stamp(found)
 

@@ -5,14 +5,18 @@ Names and meanings are those of the canonical `timecard` contract, so that one t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from bellwire import Event, Json, Person
 
 from .bodies import stamp
+
+_ZONE = re.compile(r"[A-Za-z][\w+-]{0,31}(/[\w+-]{1,32}){0,2}", re.ASCII)
 
 TIMECARD_EVENTS = (
     "timecard.submitted",
@@ -95,17 +99,43 @@ def task(
     due_at: str | None = "",
     url: str = "",
     project: str = "",
+    zones: Sequence[str] = (),
 ) -> dict[str, Json]:
-    """A task's fields. `due_at`: a day or RFC 3339."""
+    """A task's fields. `due_at`: a day or RFC 3339; `zones`: whose day it is, the first that is known."""
     return {
+        **due(due_at or "", *zones),
         "task.id": id,
         "task.title": title,
         "task.status": status,
         "previous.task.status": previous_status,
-        "task.due_at": due_at,
         "task.url": url,
         "task.project": project,
     }
+
+
+def due(at: str, *zones: str) -> dict[str, Json]:
+    """When a task is due. A day alone ends with its last second there, so that it can be reminded of; `task.due_on` keeps the day.
+
+    Where no zone is known a day stays a day.
+    """
+    if len(at) != len("2026-01-09"):
+        return {"task.due_at": at}
+    zone = next((found for name in zones if (found := zone_of(name)) is not None), None)
+    ends = datetime.combine(date.fromisoformat(at), time(23, 59, 59), zone).isoformat() if zone else at
+    return {"task.due_at": ends, "task.due_on": at}
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """The zone of that name (IANA), None for what is none."""
+    try:
+        return ZoneInfo(name) if _ZONE.fullmatch(name) else None
+    except (ValueError, OSError, LookupError):
+        return None
+
+
+def new_date(data: Mapping[str, Json]) -> dict[str, Json]:
+    """Marks a `task.due` that tells of another date: the platform reminds nobody of it, so that our own reminders go on."""
+    return {**data, "deadline.stage": "changed"}
 
 
 def timecard(

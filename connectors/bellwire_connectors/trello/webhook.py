@@ -179,6 +179,15 @@ def _event(
 ) -> Event:
     card, data = action.data.card, action.data
     part = part or kind.partition(".")[2]
+    fields = happenings.task(
+        id=card.id,
+        title=card.name,
+        status=status or data.list_.name,
+        previous_status=previous,
+        due_at=card.due,
+        url=f"https://trello.com/c/{card.shortLink}" if _SHORT.fullmatch(card.shortLink) else "",
+        project=data.board.name,
+    )
     return happenings.event(
         kind,
         id=f"{action.id}:{part}",
@@ -187,15 +196,7 @@ def _event(
         at=action.date or received_at,
         worker=worker,
         actor=action.memberCreator.person() if action.memberCreator else None,
-        data=happenings.task(
-            id=card.id,
-            title=card.name,
-            status=status or data.list_.name,
-            previous_status=previous,
-            due_at=card.due,
-            url=f"https://trello.com/c/{card.shortLink}" if _SHORT.fullmatch(card.shortLink) else "",
-            project=data.board.name,
-        ),
+        data=happenings.new_date(fields) if kind == "task.due" else fields,
         changed=(changed,),
         cancels=(f"task/{card.id}",) if cancels else (),
         fetch={"card": card.id} if fetch else {},

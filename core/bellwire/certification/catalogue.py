@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bellwire.certification import calling, comparison, facts, loading, quick, quiet, reading, sending, signatures
+from bellwire.certification import (
+    calling,
+    comparison,
+    facts,
+    failing,
+    loading,
+    looking_back,
+    quick,
+    quiet,
+    reading,
+    receiving,
+    sending,
+    signatures,
+)
 from bellwire.certification.kit import Kit
 from bellwire.certification.rules import Level, Rule, claim
 from bellwire.model import Carrier, Connector
@@ -29,13 +42,15 @@ CONNECTOR_RULES: Sequence[Rule] = tuple(
             loading.LIGHT,
             *quiet.RULES,
             *facts.RULES,
+            *looking_back.RULES,
             *calling.RULES,
+            *failing.RULES,
             quick.QUICK,
         ),
         key=lambda rule: rule.level.rank,
     )
 )
-CARRIER_RULES: Sequence[Rule] = (*_BOTH, loading.LIGHT, *quiet.RULES, *reading.CARRIER_RULES, *sending.RULES)
+CARRIER_RULES: Sequence[Rule] = (*_BOTH, loading.LIGHT, *quiet.RULES, *receiving.RULES, *sending.RULES)
 
 
 def rules_for(subject: Connector | Carrier) -> Sequence[Rule]:

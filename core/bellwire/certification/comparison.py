@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bellwire.certification.kit import Kit
 from bellwire.certification.rules import Level, NotJudged, Rule, claim
-from bellwire.certification.signatures import OTHER_SECRET, Scheme, scheme_of
+from bellwire.certification.scheme import OTHER_SECRET
 from bellwire.certification.watch import swap
 from bellwire.errors import SignatureMismatch
+from bellwire.model import WebhookRequest
 from bellwire.testing import NOW, SECRET
 
 _SHORT = 12  # what is shorter is an empty header, a version or a prefix
@@ -210,25 +211,34 @@ def _hashable(value: object) -> bool:
 
 
 def _constant_time(kit: Kit) -> None:
-    scheme: Scheme = scheme_of(kit.subject)
-    found = Seen()
-    for (_, good), (_, bad) in zip(scheme.signed(), scheme.signed((OTHER_SECRET,)), strict=True):
+    seen_at: set[tuple[str, ...]] = set()
+    unseen = 0
+    for (_, good), (_, bad) in zip(kit.scheme.signed(), kit.scheme.signed((OTHER_SECRET,)), strict=True):
         changed = [name for name, value in good.headers.items() if bad.headers.get(name) != value]
         if not changed:
             raise NotJudged("the signature is in no header here")
-        for request in (good, bad):
-            told = replace(request, headers={**request.headers, **{name: _Text(request.headers[name]) for name in changed}})
-            with watching(kit) as seen, suppress(SignatureMismatch):
-                scheme.verify(told, (SECRET,), NOW)
-            found.open += seen.open
-            found.constant += seen.constant
-        break  # one scheme serves all samples
-    claim(
-        not found.open,
-        f"a signature is compared with {', '.join(sorted(set(found.open)))}; use bellwire.signing.require or hmac.compare_digest",
-    )
-    if not found.constant:
+        kind = tuple(sorted(good.headers))
+        if kind in seen_at:
+            continue  # one scheme serves all samples with the same headers
+        seen_at.add(kind)
+        seen = _compared(kit, (good, bad), changed)
+        how = ", ".join(sorted(set(seen.open)))
+        claim(not how, f"a signature is compared with {how}; use bellwire.signing.require or hmac.compare_digest")
+        unseen += not seen.constant
+    if unseen:
         raise NotJudged("how the signature is compared can't be seen here")
+
+
+def _compared(kit: Kit, requests: Sequence[WebhookRequest], signed: Sequence[str]) -> Seen:
+    """How the headers `signed` are compared, in a request that is believed and in one that is not."""
+    found = Seen()
+    for request in requests:
+        told = replace(request, headers={**request.headers, **{name: _Text(request.headers[name]) for name in signed}})
+        with watching(kit) as seen, suppress(SignatureMismatch):
+            kit.scheme.verify(told, (SECRET,), NOW)
+        found.open += seen.open
+        found.constant += seen.constant
+    return found
 
 
 CONSTANT_TIME = Rule(

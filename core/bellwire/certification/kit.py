@@ -10,6 +10,7 @@ from functools import cached_property
 from bellwire.certification.platform import Platform, platform
 from bellwire.certification.quality import Quality, quality_of, stand_in_of
 from bellwire.certification.rules import Answer, Level, NotHere, NotJudged, Outcome, Rule, judged
+from bellwire.certification.scheme import Scheme, scheme_of
 from bellwire.certification.watch import Watch
 from bellwire.model import Carrier, Connector, Event, Installation, WebhookRequest
 from bellwire.testing import SECRET, installation, sample, samples
@@ -96,6 +97,11 @@ class Kit:
         return [(name, sample(self.subject.samples, name)) for name in samples(self.subject.samples)]
 
     @cached_property
+    def scheme(self) -> Scheme:
+        """How it signs and verifies."""
+        return scheme_of(self.subject, self.requests)
+
+    @cached_property
     def roots(self) -> frozenset[str]:
         """The top-level packages whose code is the subject's."""
         found = {self.subject.samples, getattr(self.subject.verify, "__module__", "")}
@@ -134,7 +140,7 @@ class Kit:
         """A platform for one rule. `own`: only the author's stand-in will do. Raises NotJudged."""
         if own and self._make is None:
             raise NotHere(self.no_stand_in) if self.is_elsewhere else NotJudged(self.no_stand_in)
-        with platform(self.connector, self._make, subject=lambda: self.subject_of_samples, roots=self.roots) as made:
+        with platform(self.connector, self.at, self._make, subject=lambda: self.subject_of_samples, roots=self.roots) as made:
             yield made
 
     # -- asking ---------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from bellwire.certification.link import KitLink, Stored
 from bellwire.certification.watch import Watch
-from bellwire.model import Connector, Status, StatusChange
-from bellwire.testing import NOW, SECRET, FixedClock, installation
+from bellwire.model import Connector, Installation, Status, StatusChange
+from bellwire.testing import NOW, SECRET, FixedClock
 from bellwire.testing.fault_server import FaultServer
 from bellwire.testing.standins import StandIn
 
@@ -70,15 +70,22 @@ class Platform:
 
 @contextmanager
 def platform(
-    connector: Connector, make: Callable[[], StandIn] | None, *, subject: Callable[[], str], roots: frozenset[str]
+    connector: Connector,
+    made: Installation,
+    make: Callable[[], StandIn] | None,
+    *,
+    subject: Callable[[], str],
+    roots: frozenset[str],
 ) -> Iterator[Platform]:
-    """A started platform with the connector installed at it. `subject`: what the generic server's samples are about."""
+    """A started platform with the connector installed at it: `made`, but for what the stand-in wants.
+
+    `subject`: what the generic server's samples are about.
+    """
     clock = FixedClock()
     stand_in = make() if make is not None else FaultServer(subject())
     stand_in.now = clock.now
     stand_in.start()
     try:
-        made = installation(connector)
         credentials = {**made.credentials, **stand_in.credentials()}
         if make is None:
             lacking = [one.name for one in connector.fields if one.kind is str and one.name not in credentials]

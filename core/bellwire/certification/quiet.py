@@ -11,7 +11,7 @@ from typing import Any
 from bellwire.certification.kit import Kit
 from bellwire.certification.reading import HOSTILE
 from bellwire.certification.rules import Level, NotJudged, Rule, claim
-from bellwire.certification.signatures import OTHER_SECRET, Scheme, scheme_of
+from bellwire.certification.scheme import OTHER_SECRET
 from bellwire.masking import mask
 from bellwire.model import Carrier, Connector, CredentialField
 from bellwire.testing import NOW, SECRET, account
@@ -40,7 +40,7 @@ def secrets_of(fields: Sequence[CredentialField], credentials: Any) -> set[str]:
 
 def _refusals(kit: Kit) -> Iterator[tuple[str, Exception]]:
     """What the subject raises for forged requests and for bodies that nobody documents."""
-    scheme: Scheme = scheme_of(kit.subject)
+    scheme = kit.scheme
     with suppress(NotJudged):
         for secret in (SECRET, OTHER_SECRET):
             for name, request in scheme.signed((secret,)):
@@ -87,7 +87,7 @@ def _errors(kit: Kit) -> None:
 
 
 def _logs(kit: Kit) -> None:
-    scheme, phones = scheme_of(kit.subject), _phones(kit)
+    scheme, phones = kit.scheme, _phones(kit)
     with kit.watch().speech() as seen:
         with suppress(Exception):
             for _, request in scheme.signed():

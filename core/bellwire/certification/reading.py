@@ -6,14 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from bellwire.certification import bending
 from bellwire.certification.kit import Kit
-from bellwire.certification.rules import Level, NotJudged, Rule, claim
+from bellwire.certification.rules import Level, Rule, claim
 from bellwire.errors import PayloadInvalid
-from bellwire.model import Carrier, Event, WebhookRequest
-from bellwire.testing import NOW, account, sample, samples
+from bellwire.model import Event, WebhookRequest
+from bellwire.testing import NOW
 
 LIMIT_S = 1.0
 BODY_MAX = 5 * 1024 * 1024  # what the intake lets through
@@ -221,49 +220,5 @@ RULES = (
         "A sample with keys missing, types changed, huge numbers, deep nesting or odd letters is read or refused.",
         _bent,
         needs=("samples", "event-shape"),
-    ),
-)
-
-
-# -- carriers -----------------------------------------------------------------------------------------------------
-
-
-def _carrier_samples(kit: Kit, kind: str, name: str) -> None:
-    carrier, function = _of(kit, name)
-    names = [one for one in samples(carrier.samples) if one.startswith(kind)]
-    claim(bool(names), f"there is no {kind}_… sample")
-    for one in names:
-        claim(bool(function(sample(carrier.samples, one), account(carrier))), f"{one}: nothing was read")
-
-
-def _carrier_hostile(kit: Kit, name: str) -> None:
-    carrier, function = _of(kit, name)
-    at = account(carrier)
-    for request in kinds(kit, kit.scale.kinds, skip="answer"):
-        for label, body in {**EMPTY, **HOSTILE}.items():
-            only_refuses(lambda one: function(one, at), replace(request, body=body), label)
-
-
-def _of(kit: Kit, name: str) -> tuple[Carrier, Callable[[WebhookRequest, Any], Sequence[object]]]:
-    function = getattr(kit.subject, name)
-    if function is None or not isinstance(kit.subject, Carrier):
-        raise NotJudged(f"{kit.subject.name} has no {name}")
-    return kit.subject, function
-
-
-CARRIER_RULES = (
-    Rule("dlr-samples", Level.BRONZE, "Every receipt sample is read.", lambda kit: _carrier_samples(kit, "dlr", "read_dlrs")),
-    Rule("reply-samples", Level.BRONZE, "Every reply sample is read.", lambda kit: _carrier_samples(kit, "reply", "read_replies")),
-    Rule(
-        "dlr-format",
-        Level.BRONZE,
-        "A receipt in another format, hostile ones among them, is refused or ignored within a second.",
-        lambda kit: _carrier_hostile(kit, "read_dlrs"),
-    ),
-    Rule(
-        "reply-format",
-        Level.BRONZE,
-        "A reply in another format, hostile ones among them, is refused or ignored within a second.",
-        lambda kit: _carrier_hostile(kit, "read_replies"),
     ),
 )

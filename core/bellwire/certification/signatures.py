@@ -2,79 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cache
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 from bellwire.certification.kit import Kit
 from bellwire.certification.rules import Level, NotJudged, Rule, claim
+from bellwire.certification.scheme import OTHER_SECRET, Scheme
 from bellwire.errors import SignatureMismatch
-from bellwire.model import Carrier, CarrierAccount, Connector, Installation, WebhookRequest
+from bellwire.model import WebhookRequest
 from bellwire.signing import TOLERANCE_S
-from bellwire.testing import NOW, OLD_SECRET, SECRET, account, installation, sample, samples
-
-OTHER_SECRET = "whsec_" + SECRET.removeprefix("whsec_")[::-1].replace("=", "A") + "AAAA"
-_UNSIGNED = "nothing is signed here: the key in the URL is all there is"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheme:
-    """How one subject signs and verifies; its requests by the sample's name."""
-
-    who: str
-    requests: Sequence[tuple[str, WebhookRequest]]
-    sign: Callable[[WebhookRequest, Sequence[str]], WebhookRequest]
-    verify: Callable[[WebhookRequest, Sequence[str], datetime], None]
-
-    def signed(self, secrets: Sequence[str] = (SECRET,)) -> Iterator[tuple[str, WebhookRequest]]:
-        """Every sample, signed. Raises NotJudged where nothing is."""
-        if not self.requests:
-            raise AssertionError(f"{self.who} has no sample of a request")
-        for name, request in self.requests:
-            signed = self.sign(request, secrets)
-            if signed == request:
-                raise NotJudged(_UNSIGNED)
-            yield name, signed
-
-    def refuses(self, name: str, request: WebhookRequest, *, now: datetime = NOW, secrets: Sequence[str] = (SECRET,)) -> None:
-        """Claim that the request is refused."""
-        try:
-            self.verify(request, secrets, now)
-        except SignatureMismatch:
-            return
-        raise AssertionError(f"{name}: was believed")
-
-
-def connector_scheme(connector: Connector) -> Scheme:
-    """A connector's scheme, over all its samples."""
-
-    @cache
-    def at(secrets: Sequence[str]) -> Installation:
-        return installation(connector, secrets=secrets)
-
-    return Scheme(
-        who=connector.name,
-        requests=[(name, sample(connector.samples, name)) for name in samples(connector.samples)],
-        sign=lambda request, secrets: connector.sign(request, at(secrets)),
-        verify=lambda request, secrets, now: connector.verify(request, at(secrets), now),
-    )
-
-
-def carrier_scheme(carrier: Carrier) -> Scheme:
-    """A carrier's scheme, over its receipts and replies."""
-    sign = carrier.sign
-
-    @cache
-    def at(secrets: Sequence[str]) -> CarrierAccount:
-        return account(carrier, secrets=secrets)
-
-    return Scheme(
-        who=carrier.name,
-        requests=[(name, sample(carrier.samples, name)) for name in samples(carrier.samples) if not name.startswith("answer")],
-        sign=lambda request, secrets: sign(request, at(secrets)) if sign else request,
-        verify=lambda request, secrets, now: carrier.verify(request, at(secrets), now),
-    )
+from bellwire.testing import NOW, OLD_SECRET, SECRET
 
 
 def _signed_is_believed(scheme: Scheme) -> None:
@@ -158,12 +96,7 @@ def _stale(scheme: Scheme) -> None:
 
 
 def _asking(check: Callable[[Scheme], None]) -> Callable[[Kit], None]:
-    return lambda kit: check(scheme_of(kit.subject))
-
-
-def scheme_of(subject: Connector | Carrier) -> Scheme:
-    """How it signs and verifies."""
-    return connector_scheme(subject) if isinstance(subject, Connector) else carrier_scheme(subject)
+    return lambda kit: check(kit.scheme)
 
 
 def _other_account(kit: Kit) -> None:
@@ -175,7 +108,7 @@ def _other_account(kit: Kit) -> None:
     if not connector.shared_secret:
         there = replace(there, secrets=(OTHER_SECRET,), credentials={**there.credentials, connector.secret_field: OTHER_SECRET})
     served = 0
-    for name, request in connector_scheme(connector).signed():
+    for name, request in kit.scheme.signed():
         try:
             connector.verify(request, there, NOW)
         except SignatureMismatch:
@@ -192,54 +125,54 @@ RULES = (
         "signed",
         Level.BRONZE,
         "A request that the platform signed is believed.",
-        _asking(lambda scheme: _signed_is_believed(scheme)),
+        _asking(_signed_is_believed),
     ),
     Rule(
         "unsigned",
         Level.BRONZE,
         "A request without its signature is refused.",
-        _asking(lambda scheme: _unsigned_is_refused(scheme)),
+        _asking(_unsigned_is_refused),
     ),
     Rule(
         "mutated-signature",
         Level.BRONZE,
         "A signature that was changed, cut or written in another case is refused.",
-        _asking(lambda scheme: _changed_header(scheme)),
+        _asking(_changed_header),
         needs=("signed", "unsigned"),
     ),
     Rule(
         "changed-body",
         Level.BRONZE,
         "A body that was changed after signing is refused.",
-        _asking(lambda scheme: _changed_body(scheme)),
+        _asking(_changed_body),
         needs=("signed", "unsigned", "mutated-signature"),
     ),
     Rule(
         "other-secret",
         Level.BRONZE,
         "A request signed with another secret is refused.",
-        _asking(lambda scheme: _other_secret_is_refused(scheme)),
+        _asking(_other_secret_is_refused),
         needs=("signed", "unsigned", "mutated-signature"),
     ),
     Rule(
         "no-secret",
         Level.BRONZE,
         "Without a secret nobody is believed, nor whoever signs with an empty one.",
-        _asking(lambda scheme: _no_secret(scheme)),
+        _asking(_no_secret),
         needs=("signed", "unsigned", "mutated-signature", "other-secret"),
     ),
     Rule(
         "two-secrets",
         Level.BRONZE,
         "While a secret is replaced the old and the new one are both good, in either order.",
-        _asking(lambda scheme: _either_secret(scheme)),
+        _asking(_either_secret),
         needs=("signed",),
     ),
     Rule(
         "stale",
         Level.BRONZE,
         "A signed time more than five minutes away is refused, one within is not.",
-        _asking(lambda scheme: _stale(scheme)),
+        _asking(_stale),
         needs=("signed", "unsigned", "mutated-signature"),
     ),
 )

@@ -16,6 +16,7 @@ import time
 import types
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from typing import Any
 
 _CLOCKS = ("time", "time_ns", "localtime", "gmtime")
@@ -111,7 +112,8 @@ class Watch:
 
     def modules(self, *, also: Collection[str] = ()) -> list[types.ModuleType]:
         """The loaded modules of the watched packages, and `also` these."""
-        return [one for name, one in list(sys.modules.items()) if name in also or name.partition(".")[0] in self.roots]
+        names = _names(self.roots, len(sys.modules))
+        return [sys.modules[name] for name in (*names, *also) if name in sys.modules]
 
     def _note(self, what: str) -> None:
         frame = sys._getframe(2)
@@ -136,6 +138,13 @@ class Watch:
             raise OSError(101, "the certification kit lets nobody out")
 
         return call
+
+
+@lru_cache(maxsize=8)
+def _names(roots: frozenset[str], loaded: int) -> tuple[str, ...]:
+    """The loaded modules below these packages. `loaded`: how many there are of all, so that a new one is looked for."""
+    del loaded
+    return tuple(name for name in list(sys.modules) if name.partition(".")[0] in roots)
 
 
 class _Noting(logging.Handler):

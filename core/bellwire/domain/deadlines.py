@@ -14,6 +14,7 @@ from typing import Any
 from bellwire.domain.cutoffs import Cutoff, read_cutoff
 from bellwire.errors import FieldInvalid
 from bellwire.model import Event, Json, Person
+from bellwire.signing import sha256_hex
 
 SHIFT_REMINDER, TASK_DUE, TASK_OVERDUE, MISSING = "shift.reminder", "task.due", "task.overdue", "timecard.missing"
 MANAGER = "manager"  # the stage that asks for help
@@ -233,13 +234,16 @@ def _deadline(
     meant = {name: person for name, person in people.items() if name != "recipient"}
     if role in meant:
         meant["recipient"] = meant[role]
+    event_id = f"deadline {kind} {about} {stage} {due.isoformat()}"
+    # an OK settles only that it was read; the code tells which of two texts it answers
+    code = f"{int(sha256_hex(event_id.encode()), 16) % 10_000:04d}"
     made = Event(
-        id=f"deadline {kind} {about} {stage} {due.isoformat()}",
+        id=event_id,
         type=kind,
         occurred_at=due,
         subject=subject,
         people=meant,
-        data={**left, "deadline.stage": stage, "recipients": [role]},
+        data={**left, "deadline.stage": stage, "recipients": [role], "reply.keywords": ["OK"], "reply.code": code},
     )
     return Deadline(kind=kind, stage=stage, about=about, due=due, event=made)
 

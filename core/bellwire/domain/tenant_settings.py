@@ -9,7 +9,8 @@ from typing import Any
 from bellwire.domain import conversations
 from bellwire.domain.consent import Policy
 from bellwire.domain.country_codes import country_code
-from bellwire.domain.keywords import Kind
+from bellwire.domain.folding import normalise
+from bellwire.domain.keywords import Kind, classify
 from bellwire.domain.quiet import read_quiet
 from bellwire.domain.retention import Retention
 from bellwire.domain.when import parse_span
@@ -84,6 +85,7 @@ def _keywords(value: Any, field: str) -> dict[str, list[str]]:
     if not isinstance(value, Mapping):
         raise FieldInvalid(field, 'must be an object such as {"stop": ["KIFAYA"]}', "wrong_type")
     made: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
     for kind, words in value.items():
         if kind not in set(Kind):
             raise FieldInvalid(f"{field}.{str(kind)[:40]}", f"is no kind of keyword; there are {', '.join(Kind)}", "unknown_field")
@@ -92,8 +94,21 @@ def _keywords(value: Any, field: str) -> dict[str, list[str]]:
         for number, word in enumerate(words):
             if not isinstance(word, str) or not word.strip() or len(word) > _MAX_WORD:
                 raise FieldInvalid(f"{field}.{kind}.{number}", f"must be a text of 1 to {_MAX_WORD} characters", "pattern")
+            _keyword(word, kind, kinds, f"{field}.{kind}.{number}")
         made[kind] = list(words)
     return made
+
+
+def _keyword(word: str, kind: str, kinds: dict[str, str], field: str) -> None:
+    """Refuse a word that could never be found in a reply, or that says two things. `kinds`: of the words before, as compared."""
+    compared = normalise(word)
+    if not compared:
+        raise FieldInvalid(field, "must hold a letter or a digit: marks alone are not read; write a word such as KIFAYA", "pattern")
+    other = kinds.setdefault(compared, kind)
+    if other != kind:
+        raise FieldInvalid(field, f"is also a word for {other}; leave it at one of them", "conflict")
+    if kind != Kind.STOP and classify(word).kind is Kind.STOP:
+        raise FieldInvalid(field, f"means stop wherever it is written; choose another word for {kind}", "conflict")
 
 
 def _help_contact(value: Any, field: str) -> str:

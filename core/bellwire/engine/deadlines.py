@@ -212,11 +212,3 @@ def _failed(engine: Engine, row: AnyRow, why: str) -> None:
             engine.write(lambda c: stored.put_off(c, row.id, row.attempts, now + _AGAIN * row.attempts, why))
     except StoreUnavailable:
         return  # the lease brings it back
-
-
-def answered(connection: sa.Connection, installation_id: UUID, event: Event, now: datetime) -> Sequence[UUID]:
-    """The person answered what they were asked: nobody is reminded of it any more; the events that are worth nothing now."""
-    ended: list[UUID] = []
-    for about in deadlines.about(event):
-        ended += stored.over(connection, installation_id, about, None, now)
-    return ended

@@ -86,7 +86,7 @@ def _fetched(engine: Engine, rows: Sequence[AnyRow], link_for: Callable[[Install
         found = [(row.id, event_of(engine, row)) for row in rows]
         found = [(key, event) for key, event in found if event.fetch]
         made = connector.enrich_many([event for _, event in found], link_for(installation.value)) if found else []
-        return {key: event for (key, _), event in zip(found, made, strict=True)}
+        return {key: event for (key, _), event in zip(found, made, strict=True) if not event.fetch}
     except PlatformError as e:
         log.info("several events at once can't be completed", extra={"connector": connector.name, "reason": type(e).__name__})
     except Exception:  # one odd event must not keep the others from being decided

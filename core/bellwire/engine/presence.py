@@ -65,7 +65,7 @@ class Presence:
     def _look(self, connection: sa.Connection, clock: float) -> tuple[bool, int]:
         now = self._engine.now()
         if not self._registered:
-            workers.register(connection, self._id, "jobs", os.getpid(), socket.gethostname(), now)
+            workers.register(connection, self._id, workers.JOBS, os.getpid(), socket.gethostname(), now)
         elif not workers.beat(connection, self._id, now):
             return False, 0
         for worker in self._watch.dead(workers.beats(connection), clock):

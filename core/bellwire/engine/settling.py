@@ -15,7 +15,7 @@ from bellwire.engine.followups import Changes, change_of
 from bellwire.engine.intake import configured
 from bellwire.engine.rows import stamp
 from bellwire.engine.runtime import Engine
-from bellwire.errors import Conflict, NotFound
+from bellwire.errors import Conflict, ErrorClass, NotFound
 from bellwire.ids import show
 from bellwire.model import Status
 from bellwire.store import audit, schema
@@ -36,15 +36,25 @@ class Settlement(StrEnum):
 
 
 def cancel(engine: Engine, tenant_id: UUID, message_id: UUID, *, actor: str) -> None:
-    """Take a message back while it is scheduled or queued. Raises NotFound, Conflict."""
+    """Take a message back while it is scheduled or queued and certainly never left. Raises NotFound, Conflict."""
 
     def change(row: AnyRow, _now: datetime) -> tuple[Status, Mapping[str, Any]]:
         current = STATUS_OF[row.status]
         if current not in CANCELABLE:
             raise Conflict("not_cancelable", f"the message is {current}; only scheduled and queued ones can be canceled")
+        if _may_have_left(row):
+            raise Conflict("not_cancelable", "an earlier try may have reached the person: wait for what becomes of it")
         return Status.CANCELED, {}
 
     _move(engine, tenant_id, message_id, change, actor=actor, action="message.canceled", step="cancel")
+
+
+def _may_have_left(row: AnyRow) -> bool:
+    """Whether a waiting message was tried before without a certain end: it is tried again by its reference, or knowingly."""
+    return any(
+        note.get("class") == ErrorClass.AMBIGUOUS or (note.get("step"), note.get("outcome")) == ("resolve", Settlement.RESEND)
+        for note in row.notes or ()
+    )
 
 
 def resolve(engine: Engine, tenant_id: UUID, message_id: UUID, settlement: Settlement, *, actor: str) -> None:

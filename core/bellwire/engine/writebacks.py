@@ -220,7 +220,9 @@ class WriteBacks:
         why = mask(str(error)) if isinstance(error, PlatformError) else name(error)
         match error:
             case PlatformUnauthorized():  # held, not burnt: a person has to act
-                return Answer.REFUSED, self._again(rows, REFUSED_WAIT_S, why, REFUSED_GIVE_UP)
+                # somebody waits for an answer: a reply goes to the next desk, or to the dead letters, much earlier
+                give_up = GIVE_UP if rows[0].kind == "reply" else REFUSED_GIVE_UP
+                return Answer.REFUSED, self._again(rows, REFUSED_WAIT_S, why, give_up)
             case PlatformThrottled():
                 return Answer.THROTTLED, self._again(rows, max(error.retry_after_s or 0.0, _SOON_S), why, GIVE_UP)
             case PlatformError(retry=Retry.NEVER):

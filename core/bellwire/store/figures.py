@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from bellwire.store import schema
 from bellwire.store.types import Instant
+from bellwire.store.workers import JOBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What waits and who works."""
+    """What waits and who works. `workers`: those that send; the row by which a process takes jobs is its second."""
 
     lanes: Sequence[Lane]
     sending: int
@@ -47,8 +48,10 @@ def read(connection: sa.Connection) -> Figures:
             .group_by(m.lane)
         )
     }
+    w = schema.workers.c
+    sends = w.kind != JOBS
     workers = connection.execute(
-        sa.select(sa.func.count().label("many"), sa.func.max(schema.workers.c.beat_at, type_=Instant).label("last"))
+        sa.select(sa.func.count().label("many"), sa.func.max(w.beat_at, type_=Instant).label("last")).where(sends)
     ).one()
     return Figures(
         lanes=[

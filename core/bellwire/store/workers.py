@@ -16,6 +16,8 @@ from bellwire.store.types import AnyRow, Id, Instant
 
 _m, _w = schema.messages.c, schema.workers.c
 
+JOBS = "jobs"  # the kind of a process's second row, in whose name it takes jobs
+
 _REGISTER = {
     "sqlite": sqlite.insert(schema.workers).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(schema.workers).on_conflict_do_nothing(),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from bellwire import Connector, PayloadInvalid
-from bellwire.testing import Case
+from bellwire import Connector, Event, PayloadInvalid
+from bellwire.domain.deadlines import Rules, plan
+from bellwire.testing import NOW, Case, bend, installation, sample
 from bellwire_connectors.asana import connector as asana
 from bellwire_connectors.clockify import connector as clockify
 from bellwire_connectors.jira import connector as jira
@@ -152,7 +154,7 @@ OPS = {
     "data.task.title": "Refill the printer",
     "data.task.url": "https://example.atlassian.net/browse/OPS-12",
     "data.task.project": "Operations",
-    "data.task.due_at": "2026-01-09",
+    "data.task.due_on": "2026-01-09",
 }
 BY_MANAGER = {"data.actor.name": "Sample Manager", "data.actor.is_worker": False}
 
@@ -192,7 +194,11 @@ JIRA = [
         edit=setting("issue", "fields", "status", to={"name": "Doing", "statusCategory": {"key": "indeterminate"}}),
         events=[{"data.task.status": "Doing", "cancels": ()}],
     ),
-    Case("another due date", sample="task_due", events=[{"type": "task.due", "data.task.due_at": "2026-01-09"}]),
+    Case(
+        "another due date",
+        sample="task_due",
+        events=[{"type": "task.due", "data.task.due_at": "2026-01-09T23:59:59+01:00", "data.deadline.stage": "changed"}],
+    ),
     Case("the due date taken away", sample="task_due", edit=setting("issue", "fields", "duedate", to=None), events=[]),
     Case("another field", sample="task_edited", events=[]),
     Case("an update without a changelog: a comment, on older servers", sample="task_edited", edit=without("changelog"), events=[]),
@@ -387,3 +393,39 @@ ROWS = [
 @pytest.mark.parametrize(("subject", "case"), ROWS)
 def test_read(subject: Connector, case: Case) -> None:
     case.check(subject)
+
+
+def first(subject: Connector, name: str, **changes: Any) -> Event:
+    return subject.read(sample(subject.samples, name), replace(installation(subject), **changes))[0]
+
+
+class TestDeadlines:
+    """What the engine makes of these events: a day ends where the worker is, and a new date is no reminder."""
+
+    @pytest.mark.parametrize("name", ["task_created", "task_assigned"])
+    def test_a_task_with_a_day_is_reminded_of(self, name: str) -> None:
+        planned = plan(first(jira, name), Rules(), NOW)
+        assert {one.kind: one.due.isoformat() for one in planned.sets} == {
+            "task.due": "2026-01-08T22:59:59+00:00",
+            "task.overdue": "2026-01-09T22:59:59+00:00",
+        }
+
+    def test_a_finished_task_is_reminded_of_no_more(self) -> None:
+        planned = plan(first(jira, "task_status_changed"), Rules(), NOW)
+        assert (planned.sets, list(planned.over)) == ((), [("task/OPS-12", None)])
+
+    @pytest.mark.parametrize("subject", [jira, asana, trello, monday], ids=lambda one: one.name)
+    def test_another_date_does_not_count_as_the_platform_s_own_reminder(self, subject: Connector) -> None:
+        assert plan(first(subject, "task_due"), Rules(), NOW).marks == ""
+
+    def test_a_day_is_the_installation_s_where_nobody_s_zone_is_known(self) -> None:
+        bare = setting("event", "value", to={"date": "2026-01-09"})
+        request = bend(sample(monday.samples, "task_due"), bare)
+        for zone, told in (("Asia/Tashkent", "2026-01-09T23:59:59+05:00"), ("", "2026-01-09"), ("No/Zone", "2026-01-09")):
+            [event] = monday.read(request, replace(installation(monday), timezone=zone))
+            assert (event.data["task.due_at"], event.data["task.due_on"]) == (told, "2026-01-09")
+
+    def test_a_cancelled_shift_is_reminded_of_no_more(self) -> None:
+        [over] = plan(first(clockify, "shift_cancelled"), Rules(), NOW).over
+        [set_] = plan(first(clockify, "shift_published"), Rules(), NOW).over
+        assert over[0] == set_[0]
