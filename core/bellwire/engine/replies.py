@@ -20,7 +20,8 @@ from bellwire.domain import keywords
 from bellwire.domain import msisdn as numbers
 from bellwire.domain.consent import Policy, Standing, heard
 from bellwire.domain.keywords import Kind, Match
-from bellwire.engine import consents
+from bellwire.engine import answering, consents
+from bellwire.engine.answering import Understood
 from bellwire.engine.answers import confirm
 from bellwire.engine.configs import Held
 from bellwire.engine.followups import callback_rows
@@ -199,6 +200,11 @@ def _keep(engine: Engine, connection: sa.Connection, held: Held, came: Came) -> 
     sent = stored.newest_messages(connection, came.contact_id) if came.contact_id else []
     answered = _answered(sent, came)
     match = _read(held, came, answered)
+    understood = None
+    if came.contact_id is not None and match.kind is not Kind.STOP:
+        understood = answering.understand(engine, connection, came.contact_id, came.text, sent, came.at)
+        if understood is not None:  # `YES 4821` answers one text, and wishes for no others
+            answered, match = understood.message, Match()
     standing = _apply(engine, connection, held, came, match, answered)
     status = stored.RECEIVED
     if match.kind is not None:
@@ -212,9 +218,11 @@ def _keep(engine: Engine, connection: sa.Connection, held: Held, came: Came) -> 
     if match.normalised:
         row["normalised"] = engine.vault.seal(match.normalised, came.account.tenant_id, "replies.normalised", came.id)
     stored.insert(connection, row)
+    if understood is not None:
+        answering.settle(engine, connection, held, understood, came.id, came.at)
     if status == stored.TAKEN and match.kind is not None and not _carrier_answers(engine, came, match):
         confirm(engine, connection, held, came, match.kind, standing, answered)
-    _pass_on(engine, connection, held, came, match, answered, status)
+    _pass_on(engine, connection, held, came, match, answered, status, understood)
     return Told(
         tenant_id=came.account.tenant_id,
         reply_id=show("rpl", came.id),
@@ -296,7 +304,14 @@ def _carrier_answers(engine: Engine, came: Came, match: Match) -> bool:
 
 
 def _pass_on(
-    engine: Engine, connection: sa.Connection, held: Held, came: Came, match: Match, answered: AnyRow | None, status: str
+    engine: Engine,
+    connection: sa.Connection,
+    held: Held,
+    came: Came,
+    match: Match,
+    answered: AnyRow | None,
+    status: str,
+    understood: Understood | None,
 ) -> None:
     """Jobs for the tenant's callbacks, and for the platform that the reply belongs to."""
     reply_id = show("rpl", came.id)
@@ -306,6 +321,8 @@ def _pass_on(
         "to": came.to,
         "text": came.text,
         "kind": match.kind and str(match.kind),
+        "answer": understood.keyword if understood is not None else None,
+        "answers": understood.subject if understood is not None else None,
         "message": show("msg", answered.id) if answered is not None else None,
         "reference": answered.reference if answered is not None else None,
         "event": show("evt", answered.event_id) if answered is not None and answered.event_id else None,
