@@ -22,8 +22,6 @@ from bellwire import (
     PlatformUnreachable,
 )
 
-from bellwire_connectors.redaction import without_numbers
-
 from . import sdk, tokens
 from .answers import json_value, retry_after_s, wait_s
 
@@ -220,7 +218,6 @@ def _error(what: str, answer: requests.Response, link: Link) -> PlatformError:
     status, said = answer.status_code, mapping(json_value(answer))
     code = _word(said.get("subCategory") or said.get("category") or said.get("errorType"))
     told: dict[str, Any] = {"http_status": status, "code": code}
-    detail = without_numbers(str(said.get("message") or ""))[:160]
     if status == 429:
         policy = _word(said.get("policyName"))
         wait = wait_s(policy, answer.headers, link.now(), link.installation.timezone)
@@ -231,7 +228,7 @@ def _error(what: str, answer: requests.Response, link: Link) -> PlatformError:
         return PlatformUnauthorized(f"hubspot {what}: the app may not do this; a scope is missing ({code})", **told)
     if status >= 500 or status in _LATER:
         return PlatformUnavailable(f"hubspot {what}: HTTP {status}", **told, retry_after_s=retry_after_s(answer.headers))
-    return PlatformRejected(f"hubspot {what}: HTTP {status} {code} {detail}".rstrip(), **told)
+    return PlatformRejected(f"hubspot {what}: HTTP {status} {code}".rstrip(), **told)
 
 
 def _named(path: str) -> str:

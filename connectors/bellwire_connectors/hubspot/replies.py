@@ -5,7 +5,7 @@ from __future__ import annotations
 from bellwire import Link, PlatformRejected, ReplyNote
 
 from . import communications, sdk
-from .client import Hub, mapping
+from .client import AT_ONCE, Hub, mapping
 from .communications import Entry
 from .consent import holders
 
@@ -25,23 +25,21 @@ def write_reply(note: ReplyNote, link: Link) -> None:
         raise PlatformRejected("hubspot: no contact has the number of the reply", code="no_target")
     body = communications.html(f"SMS reply from …{note.msisdn[-2:]}", note.text, f"Reply {note.reply_id}")
     if kind != "ticket" and contact and hub.installation.settings.get("reply_creates_ticket"):
-        key = f"{note.reply_id}-ticket"
-        if not _is_logged(hub, note.reply_id):
-            records.append(("ticket", _ticket(hub, contact, note, key)))
+        records.append(("ticket", _ticket(hub, contact, note)))
     communications.write(hub, {note.reply_id: Entry(key=note.reply_id, body=body, at=note.at, records=records)})
 
 
-def _is_logged(hub: Hub, key: str) -> bool:
-    """Whether the reply stands on the timeline: then its ticket is there, too."""
-    if not hub.installation.cursor.get("message_property"):
-        return False
-    return bool(hub.read("communication", [key], [communications.OWN_PROPERTY], by=communications.OWN_PROPERTY))
-
-
-def _ticket(hub: Hub, contact: str, note: ReplyNote, key: str) -> str:
+def _ticket(hub: Hub, contact: str, note: ReplyNote) -> str:
+    """The reply's ticket: the one that an earlier try made, found among the contact's own by its subject, or a new one."""
+    subject = f"SMS reply ({note.reply_id})"
+    theirs = hub.associated("contact", "ticket", [contact]).get(contact, [])
+    latest = sorted(theirs, key=lambda one: (len(one), one))[-AT_ONCE:]
+    for number, values in (hub.read("ticket", latest, ["subject"]) if latest else {}).items():
+        if values.get("subject") == subject:
+            return number
     settings = hub.installation.settings
     values = {
-        "subject": f"SMS reply ({key})",
+        "subject": subject,
         "content": note.text,
         "hs_pipeline": str(settings.get("ticket_pipeline") or "0"),
         "hs_pipeline_stage": str(settings.get("ticket_stage") or "1"),

@@ -305,3 +305,12 @@ def test_one_that_is_gone_keeps_nobody_waiting(world: World, app: App) -> None:
     assert found[f"contact/{number}"] == (schema.EVENT_DECIDED, None)
     assert found["contact/1"][0] == schema.EVENT_PENDING
     assert "is not there" in found["contact/1"][1]
+
+
+# -- the install ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_admin_is_sent_to_hubspot_to_choose_a_portal(world: World, app: App) -> None:
+    answer = world.a.client.get(f"/install/hubspot?installation={app.first['id']}")
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("https://app.hubspot.com/oauth/authorize?client_id=client-1&")

@@ -303,11 +303,18 @@ def test_a_reply_from_nobody_is_refused(set_up: MemoryLink) -> None:
         reply(set_up)
 
 
+@pytest.mark.parametrize("place", range(4))
 def test_a_reply_opens_a_ticket_where_that_is_wanted_and_only_one(
-    portal: Portal, vault: Vault, set_up: MemoryLink, open_link: Callable[..., MemoryLink]
+    portal: Portal, vault: Vault, set_up: MemoryLink, open_link: Callable[..., MemoryLink], place: int
 ) -> None:
+    """Also when the answer to any of its calls is lost."""
     number = contact(portal)
     vault.installation = replace(vault.installation, settings={**vault.installation.settings, "reply_creates_ticket": True})
+    portal.fail(*[Fault(slow_s=0.0)] * place, Fault(cut="after"))
+    with pytest.raises(PlatformUnreachable):
+        reply(open_link(vault), f"contact/{number}", f"contact/{number}")
     for _ in range(2):
         reply(open_link(vault), f"contact/{number}", f"contact/{number}")
-    assert [one["content"] for one in portal.records["tickets"].values()] == ["When? <b>"]
+    [ticket] = portal.records["tickets"]
+    assert portal.records["tickets"][ticket]["content"] == "When? <b>"
+    assert [entry["to"] for entry in portal.communications()] == [[("contacts", number), ("tickets", ticket)]]
