@@ -52,12 +52,16 @@ def subject_of(record: Record) -> str:
     return f"{KINDS.get(record.kind, _OTHER).word}/{record.id}"
 
 
-def is_ours(record: Record, installation: Installation) -> bool:
-    """Whether we changed it ourselves: told back to us it is no news, and might go round for ever."""
+def is_ours(record: Record, installation: Installation, event_type: str = "") -> bool:
+    """Whether we did it ourselves: told back to us it is no news, and might go round for ever.
+
+    A record that somebody else made stays news when we have written on it since.
+    """
     if record.kind == configured.field_name(installation, "message_object", configured.MESSAGE_OBJECT):
         return True
     own = configured.own_user(installation)
-    return bool(own) and record.ref("LastModifiedById") == own
+    made_by = record.ref("CreatedById") if event_type in _ONCE else ""
+    return bool(own) and (made_by or record.ref("LastModifiedById")) == own
 
 
 def event_of(

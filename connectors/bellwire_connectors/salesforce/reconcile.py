@@ -31,7 +31,7 @@ ROWS_MAX = 10_000  # of an object in one look; the next one goes on
 STAGES_MAX = 1_000  # deals whose stage is remembered
 _STAGES, _MISSING = "stages", "missing"
 _FORGOTTEN = timedelta(days=1)
-_STAMPS = ("SystemModstamp", "CreatedDate", "LastModifiedById")
+_STAMPS = ("SystemModstamp", "CreatedDate", "CreatedById", "LastModifiedById")
 
 #: Object → the fields that every organization has, and those that it need not have.
 POLLED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -150,11 +150,13 @@ def _told(look: _Look, record: Record, news_from: datetime) -> Iterator[Event]:
     if stage:
         look.stages.pop(record.id, None)  # to the end: the oldest are forgotten first
         look.stages[record.id] = stage
-    if not record.id or is_ours(record, installation):
+    if not record.id:
         return
     created = record.time("CreatedDate")
-    if kind.created and created and created >= news_from:
+    if created and created >= news_from and not is_ours(record, installation, kind.created):
         yield event_of(record, installation, kind.created, now)
+    if is_ours(record, installation):
+        return
     if stage and before and before != stage:
         yield event_of(record, installation, STAGE_CHANGED, now, previous={"deal.stage": before})
     out, _ = consent_fields(installation, record.kind)

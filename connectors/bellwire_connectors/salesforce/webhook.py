@@ -56,7 +56,7 @@ def read(request: WebhookRequest, installation: Installation) -> Sequence[Event]
         return []
     return [
         event_of(record, installation, mapped or kind_of(record).updated, request.received_at, event_id=one.id)
-        for one, record in _news(envelope, installation)
+        for one, record in _news(envelope, installation, mapped)
     ]
 
 
@@ -68,7 +68,7 @@ def answer(request: WebhookRequest, events: Sequence[str]) -> HttpReply:
     return HttpReply(status=200, content_type="application/json", body=json.dumps(said).encode())
 
 
-def _news(envelope: Envelope, installation: Installation) -> Sequence[tuple[Notification, Record]]:
+def _news(envelope: Envelope, installation: Installation, mapped: str) -> Sequence[tuple[Notification, Record]]:
     """Each notification once. What was deleted before it was sent has no data; two changes of a record that were sent together
     carry the same content, as it is read when it is sent, and are one.
     """
@@ -80,7 +80,7 @@ def _news(envelope: Envelope, installation: Installation) -> Sequence[tuple[Noti
             continue
         seen_ids.add(one.id)
         record = one.record
-        if record is None or is_ours(record, installation):
+        if record is None or is_ours(record, installation, mapped):
             continue
         state = (record.id, tuple(sorted(record.fields.items())))
         if state not in seen_states:

@@ -24,6 +24,7 @@ LOOKUPS = {"Contact": "Contact__c", "Lead": "Lead__c", "Case": "Case__c", "Oppor
 #: A look-up to what was deleted or merged, or may not be seen.
 _BAD_LOOKUP = frozenset({"INVALID_CROSS_REFERENCE_KEY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "ENTITY_IS_DELETED"})
 _NO_OBJECT = frozenset({"NOT_FOUND", "INVALID_TYPE"})
+_NOT_FOUND = 404
 _NOT_YET = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENDING})
 _SUBJECT_MAX = 255
 _ROUNDS = 3  # whole, without our own fields, without look-ups
@@ -50,7 +51,7 @@ def write_back(changes: Sequence[StatusChange], link: Link) -> None:
                 errors += _upserted(org, kind, some)
                 continue
             except PlatformRejected as e:
-                if e.code not in _NO_OBJECT:
+                if e.code not in _NO_OBJECT and e.http_status != _NOT_FOUND:
                     raise
                 kind = "Task"  # the object was not deployed
         errors += _tasks(org, some)

@@ -18,6 +18,7 @@ from bellwire_connectors.salesforce.facts import KINDS
 PACKAGE = "bellwire_connectors.salesforce"
 RECORDED = Path(__file__).resolve().parents[3] / ".." / "shared" / "payloads" / "salesforce"
 ANA = {"customer.name": "Ana Example", "customer.phones": ["(202) 555-0101", "(202) 555-0102"], "customer.countries": ["US"]}
+ADA, OURS = "005xx000001Sv7fAAC", "005xx000001Sv6eAAC"
 CONTACT, LEAD = "003xx0000001AbCAAU", "00Qxx0000001LdAEAU"
 
 
@@ -184,6 +185,18 @@ CASES = [
     Case("a record that was deleted before it was sent", sample="deleted_record", events=[]),
     Case("a message without notifications", sample="nothing", events=[]),
     Case("what our own user wrote", sample="own_change", events=[]),
+    Case(
+        "what somebody made and we wrote on since",
+        sample="contact_created",
+        edit=swapped(f"<sf:LastModifiedById>{ADA}", f"<sf:CreatedById>{ADA}</sf:CreatedById><sf:LastModifiedById>{OURS}"),
+        events=[{"type": "contact.created"}],
+    ),
+    Case(
+        "what we made",
+        sample="contact_created",
+        edit=swapped("<sf:LastModifiedById>", f"<sf:CreatedById>{OURS}</sf:CreatedById><sf:LastModifiedById>"),
+        events=[],
+    ),
     Case(
         "our own object, whoever wrote it",
         sample="record_updated",

@@ -149,6 +149,12 @@ class TestWhatIsNoNews:
         looks.org.add("Case", by=looks.org.user, Subject="SMS reply")
         assert looks.look() == []
 
+    def test_what_we_only_wrote_on_stays_news(self, looks: Looks) -> None:
+        looks.wait(minutes=5)
+        contact = looks.org.add("Contact", LastName="Example")
+        looks.org.edit("Contact", contact, by=looks.org.user, SMS_Opt_Out__c=True)
+        assert [event.type for event in looks.look()] == ["contact.created"], "and our own tick is no news"
+
     def test_a_changed_record(self, looks: Looks) -> None:
         lead = looks.org.add("Lead", at=START - timedelta(days=3), LastName="Sample", Company="x")
         looks.wait(minutes=5)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from bellwire.config import Config
 from bellwire.engine.links import open_link
 from bellwire.engine.runtime import Engine
@@ -235,8 +236,30 @@ class TestBothWays:
     def test_what_we_wrote_comes_back_as_no_news(self, hook: Hook) -> None:
         contact = hook.org.add("Contact", LastName="Example", MobilePhone="+12025550101")
         hook.org.edit("Contact", contact, by=hook.org.user, SMS_Opt_Out__c=True)
-        assert hook.post(hook.org.envelope(ACTION, [("Contact", contact)])).data == ACK.body
+        assert hook.post(hook.org.envelope("04kxx0000088888AAA", [("Contact", contact)])).data == ACK.body
         assert hook.events() == []
+
+
+class TestInstallingInTheBrowser:
+    def test_an_admin_goes_there_and_comes_back_to_a_working_installation(self, world: World, org: Organization) -> None:
+        credentials = {"domain": "acme.my", "consumer_key": org.consumer_key, "consumer_secret": org.consumer_secret}
+        body = {"connector": "salesforce", "name": "CRM", "credentials": credentials, "settings": {"base_url": org.url}}
+        made = world.a.post("/v1/installations", body).json
+        browser = world.app.test_client()
+        away = browser.get(f"/install/salesforce?installation={made['id']}", base_url="https://sms.example.com")
+        assert away.status_code == 302, away.text
+        back = urlsplit(requests.get(away.location, allow_redirects=False, timeout=5).headers["Location"])
+        done = browser.get(f"{back.path}?{back.query}", base_url="https://sms.example.com")
+        assert done.status_code == 200, done.text
+        now = world.a.get(f"/v1/installations/{made['id']}").json
+        assert (now["settings"]["organization_id"], now["country"], now["timezone"]) == (org.id, "US", "America/New_York")
+        assert {"access_token", "refresh_token"} <= set(now["credentials_set"])
+        assert now["webhook_url"] == made["webhook_url"]
+        lead = org.add("Lead", LastName="One", Company="x", Phone="+12025550001")
+        path = urlsplit(now["webhook_url"]).path
+        assert browser.post(path, data=org.envelope(ACTION, [("Lead", lead)]), headers=XML).data == ACK.body
+        for secret in (*org.tokens, *org.refresh_tokens, org.consumer_secret):
+            assert secret not in done.text + json.dumps(now)
 
 
 SETTINGS = [
