@@ -93,7 +93,6 @@ def test_a_restart_in_between_loses_nothing(office: Office) -> None:
     assert (office.strike(), len(office.texts())) == (0, 1)
 
 
-@BOTH
 def test_a_process_that_dies_with_one_gives_it_to_the_next_after_its_lease(office: Office) -> None:
     office.listen("shift.reminder")
     office.tell("shift.published", shift=shift(office))
@@ -180,6 +179,43 @@ def test_two_people_on_one_shift_are_each_reminded(office: Office) -> None:
     assert [(to, status) for to, _, status in office.texts()] == [(DANA, "queued")]
 
 
+@BOTH
+def test_what_waits_to_be_told_of_a_shift_goes_with_it_and_only_for_that_person(office: Office) -> None:
+    office.listen("shift.published", "shift.reminder", "task.payment", "task.assigned", recipient="worker", delay_s=3600)
+    eve = {"id": "eve", "phone": EVE, "name": "Eve"}
+    for worker in ({"id": "dana"}, eve):
+        office.tell("shift.published", "shift/55", shift=shift(office), worker=worker)
+        office.tell("shift.reminder", "shift/55", shift=shift(office), worker=worker)
+    office.tell("task.assigned", "task/9", task={"id": "9"})
+    office.tell("task.payment", "task/9", task={"id": "9"}, payment={"status": "paid"})
+    office.clock.forward(minutes=1)
+    office.tell("shift.cancelled", "shift/55", shift={"id": "55"}, worker=eve)
+    office.tell("task.status_changed", "task/9", task={"id": "9", "status": "done"})
+    kinds = [row.type for row in office.all(_MADE)]
+    assert [(kind, to, status) for kind, (to, _, status) in zip(kinds, office.texts(), strict=True)] == [
+        ("shift.published", DANA, "scheduled"),
+        ("shift.reminder", DANA, "scheduled"),
+        ("shift.published", EVE, "canceled"),
+        ("shift.reminder", EVE, "canceled"),
+        ("task.assigned", DANA, "canceled"),
+        ("task.payment", DANA, "scheduled"),
+    ]
+
+
+_MADE = (
+    sa.select(schema.events.c.type)
+    .join(schema.messages, schema.messages.c.event_id == schema.events.c.id)
+    .order_by(schema.messages.c.id)
+)
+
+
+def test_the_producer_s_own_warning_ends_with_the_timecard(office: Office) -> None:
+    office.listen("timecard.missing", delay_s=600)
+    office.tell("timecard.missing", "worker/dana", timecard=card(id=None))
+    office.tell("timecard.submitted", "timecard/881", timecard=card())
+    assert [status for _, _, status in office.texts()] == ["canceled"]
+
+
 def test_a_timecard_that_does_not_come_is_missed_at_its_cutoff_and_then_the_manager_is_told(office: Office) -> None:
     office.listen("timecard.missing", body="{{ worker.name }} {{ timecard.period_start }} {{ deadline.stage }}")
     due = office.clock() + timedelta(hours=1)
@@ -264,7 +300,6 @@ def test_a_task_that_is_over_is_not_due(office: Office, kind: str, task: dict[st
     assert office.texts() == []
 
 
-@BOTH
 def test_a_producer_that_reminds_by_itself_is_not_doubled(office: Office) -> None:
     office.listen("shift.reminder")
     office.tell("shift.published", shift=shift(office))

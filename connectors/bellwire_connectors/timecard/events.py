@@ -20,11 +20,10 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a type must bring, and whom the contract means by it when the sender names nobody. `ends`: reminders are void."""
+    """What a type must bring, and whom the contract means by it when the sender names nobody."""
 
     needs: tuple[str, ...] = ()
     recipient: str = "worker"
-    ends: bool = False
 
 
 #: The contract's types. Another name of ours is left alone: a producer may be newer than we are.
@@ -37,7 +36,7 @@ KINDS: Mapping[str, Kind] = {
     "timecard.entry_flagged": Kind(("worker", "timecard")),
     "shift.published": Kind(("worker", "shift", "shift.starts_at")),
     "shift.changed": Kind(("worker", "shift", "shift.starts_at")),
-    "shift.cancelled": Kind(("worker", "shift"), ends=True),
+    "shift.cancelled": Kind(("worker", "shift")),
     "shift.reminder": Kind(("worker", "shift", "shift.starts_at")),
     "shift.offered": Kind(("worker", "shift")),
     "task.assigned": Kind(("worker", "task")),
@@ -71,7 +70,6 @@ def event(envelope: Envelope, secret: str = "") -> Event | None:
         subject=subject,
         people=_people(data, kind, envelope.time),
         data=_flat(envelope, data, kind.recipient, secret),
-        cancels=(subject,) if kind.ends else (),
         test=envelope.test,
     )
 

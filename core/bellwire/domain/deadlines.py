@@ -70,16 +70,18 @@ class Plan:
     """What an event changes. `over`: what ends, of one kind only where it is named; before `sets`.
 
     `never`: (kind, about, stage) that must not be set later either: what they would ask for came first. `marks`: a kind that the
-    producer sends by itself, so that ours would be the second.
+    producer sends by itself, so that ours would be the second, and what this one is about. `voids`: types of events about the
+    same object and person whose waiting texts say what is not so any more.
     """
 
     sets: Sequence[Deadline] = ()
     over: Sequence[tuple[str, str | None]] = ()
     never: Sequence[tuple[str, str, str]] = ()
-    marks: str = ""
+    marks: tuple[str, str] | None = None
+    voids: Sequence[str] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sets or self.over or self.never or self.marks)
+        return bool(self.sets or self.over or self.never or self.marks or self.voids)
 
 
 def read_rules(given: object, place: str = "settings.deadlines") -> Rules:
@@ -138,8 +140,10 @@ def plan(event: Event, rules: Rules, now: datetime) -> Plan:
     kind, abouts = event.type, about(event)
     if not abouts:
         return Plan()
-    if kind == "shift.cancelled" or kind == "task.unassigned" or (kind in _ON_TASK and _is_finished(event)):
-        return Plan(over=[(one, None) for one in abouts])
+    if kind == "shift.cancelled":
+        return Plan(over=[(one, None) for one in abouts], voids=("shift.published", "shift.changed", "shift.offered"))
+    if kind == "task.unassigned" or (kind in _ON_TASK and _is_finished(event)):
+        return Plan(over=[(one, None) for one in abouts], voids=("task.assigned",))
     if kind in _HANDED_IN:
         return Plan(over=[(one, None) for one in abouts], never=[(MISSING, abouts[0], _DUE), (MISSING, abouts[0], MANAGER)])
     if kind in _ROSTER:
@@ -222,7 +226,7 @@ def _told(event: Event, rules: Rules, abouts: Sequence[str]) -> Plan:
     if event.type in (TASK_OVERDUE, MISSING) and rules.escalate is not None and not asks_manager:
         due = event.occurred_at + timedelta(minutes=rules.escalate)
         sets.append(_deadline(event.type, MANAGER, abouts[0], due, event.subject, event.people, event.data))
-    return Plan(sets=sets, over=over, marks="" if ours else event.type)
+    return Plan(sets=sets, over=over, marks=None if ours else (event.type, abouts[0]))
 
 
 def _deadline(

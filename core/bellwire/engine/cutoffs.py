@@ -84,7 +84,6 @@ def _deadline(rule: Cutoff, one: Entry, zone: str, now: datetime) -> Deadline:
     person = Person(ref=one.ref)  # the rest is looked up when it is due: the newest number is texted
     data = {
         "worker.id": one.ref,
-        "worker.name": one.name,
         "timecard.period_start": due.start.isoformat(),
         "timecard.period_end": due.end.isoformat(),
         "timecard.period_timezone": zone,

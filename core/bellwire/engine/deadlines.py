@@ -114,9 +114,13 @@ def _keep_up(ground: Ground, state: newest.State | None, planned: Plan, connecti
     for one in planned.sets:
         if one.kind not in by_itself or one.stage == deadlines.MANAGER:
             stored.put(connection, _row(ground.engine, tenant_id, installation_id, one, ground.event_id, now))
-    if planned.marks:
-        stored.mark(connection, tenant_id, installation_id, planned.marks, now)
-    if ended and not planned.marks:  # the producer's own reminder is the second one then, and refused
+    if planned.marks is not None:
+        stored.mark(connection, tenant_id, installation_id, *planned.marks, ground.event_id, now)
+    if planned.voids and ground.event.customer is not None:
+        void = rows.cancel_about(connection, tenant_id, installation_id, ground.event, ground.event_id, planned.voids, now)
+        if void:
+            ground.following(connection, void)
+    if ended and planned.marks is None:  # the producer's own reminder is the second one then, and refused
         _cancel(ground, connection, ended, f"ended by {ground.event.type}")
 
 

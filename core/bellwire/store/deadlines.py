@@ -17,7 +17,8 @@ from bellwire.store.vault import fingerprint
 
 _d, _v = schema.deadlines.c, schema.object_versions.c
 _WAITING = sa.text("deadlines.status = 0")  # as in the partial index
-_RENEWED = ("due", "status", "content", "source_id", "attempts", "error", "updated_at", "about", "kind", "stage")
+_RENEWED = ("due", "status", "content", "source_id", "event_id", "attempts", "error", "updated_at", "about", "kind", "stage")
+TOLD = "told"  # the stage of what the producer sends by itself
 
 
 def key(text: str) -> bytes:
@@ -91,20 +92,34 @@ def over(connection: sa.Connection, installation_id: UUID, about: str, kind: str
     return [one.event_id for one in made]
 
 
-def mark(connection: sa.Connection, tenant_id: UUID, installation_id: UUID, kind: str, now: datetime) -> None:
-    """Remember that the producer sends such events by itself."""
-    values = row(
+def mark(
+    connection: sa.Connection, tenant_id: UUID, installation_id: UUID, kind: str, about: str, event_id: UUID, now: datetime
+) -> None:
+    """Remember that the producer sends such events by itself, and this one, whose texts end with what it is about."""
+    ever = row(
         tenant_id,
         installation_id,
         kind=kind,
-        stage="told",
+        stage=TOLD,
         key_text=_told(kind),
         about=_told(kind),
         due=now,
         now=now,
         status=DEADLINE_OVER,
     )
-    put(connection, values)
+    this = row(
+        tenant_id,
+        installation_id,
+        kind=kind,
+        stage=TOLD,
+        key_text=f"{kind}|{about}|{TOLD}",
+        about=about,
+        due=now,
+        now=now,
+        status=DEADLINE_DONE,
+    )
+    put(connection, ever)
+    put(connection, {**this, "event_id": event_id})
 
 
 def marked(connection: sa.Connection, installation_id: UUID, kinds: Iterable[str], since: datetime) -> frozenset[str]:
@@ -126,6 +141,7 @@ def made_since(connection: sa.Connection, installation_id: UUID, about: str, kin
             _d.about == key(about),
             _d.kind == kind,
             _d.status == DEADLINE_DONE,
+            _d.stage != TOLD,
             _d.updated_at >= since,
         )
     ).scalar()
@@ -234,7 +250,7 @@ def forget(connection: sa.Connection, before: datetime, limit: int = 500) -> int
 
 
 def _told(kind: str) -> str:
-    return f"told|{kind}"
+    return f"{TOLD}|{kind}"
 
 
 def _insert(connection: sa.Connection, table: sa.Table = schema.deadlines) -> Any:

@@ -16,7 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bellwire.model import Status
+from bellwire.model import Event, Status
 from bellwire.store import contacts, schema
 from bellwire.store.many import Many
 from bellwire.store.schema import STATUS_CODES
@@ -210,6 +210,30 @@ def cancel_of_events(
 ) -> Sequence[AnyRow]:
     """Cancel what waits and came of these events; the rows."""
     return _canceled(connection, [_m.tenant_id == tenant_id, _m.event_id.in_(event_ids)], step, at)
+
+
+def cancel_about(
+    connection: sa.Connection,
+    tenant_id: UUID,
+    installation_id: UUID,
+    event: Event,
+    event_id: UUID,
+    types: Sequence[str],
+    at: datetime,
+) -> Sequence[AnyRow]:
+    """Cancel what waits about an event's object for its person, but for its own, and came of events of these types; the rows."""
+    e = schema.events.c
+    person = event.customer.ref if event.customer is not None else ""
+    before = sa.select(e.id).where(e.tenant_id == tenant_id, e.type.in_(types), e.id == _m.event_id)
+    where = [
+        _m.tenant_id == tenant_id,
+        _m.installation_id == installation_id,
+        _m.subject == event.subject,
+        sa.func.coalesce(_m.customer_ref, "") == person,
+        _m.event_id != event_id,
+        before.exists(),
+    ]
+    return _canceled(connection, where, f"canceled by {event.type}", at)
 
 
 def cancel_of_contacts(
