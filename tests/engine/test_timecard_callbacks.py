@@ -34,9 +34,20 @@ def producer() -> Iterator[Producer]:
         yield running
 
 
+#: New statements run on both databases; what is the same rule again runs on SQLite.
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+
+
 @pytest.fixture
-def office(sqlite_url: str, plugins: Plugins, producer: Producer) -> Iterator[Office]:
-    office = Office(sqlite_url, plugins=plugins, callback_url=producer.url, write_back="all")
+def database_url(request: pytest.FixtureRequest) -> str:
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def office(database_url: str, plugins: Plugins, producer: Producer) -> Iterator[Office]:
+    office = Office(database_url, plugins=plugins, callback_url=producer.url, write_back="all")
     producer.now = office.clock
     office.hire("dana", DANA, "Dana", manager="max")
     office.hire("max", MAX, "Max")
@@ -76,6 +87,7 @@ def failed(office: Office) -> None:
     dlrs.accept(office.engine, dlrs.read(account, [receipt], message.id, office.clock()))
 
 
+@BOTH
 def test_each_status_is_told_once_with_what_was_wrong(office: Office, producer: Producer) -> None:
     office.listen("task.assigned", recipient="worker")
     [event] = office.tell("task.assigned", "task/9", task={"id": "9"}).events
@@ -158,6 +170,7 @@ def offered(office: Office) -> tuple[str, str]:
     return first, second
 
 
+@BOTH
 def test_a_reply_says_which_question_it_answers(office: Office, producer: Producer, answer: Any) -> None:
     first, _ = offered(office)
     answer(f"yes {first}")
