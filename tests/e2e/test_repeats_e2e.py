@@ -6,7 +6,6 @@ The proof tells each ten times, on both databases; here SQLite is told each a fe
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,16 +41,23 @@ def recorded() -> Iterator[Any]:
             yield pytest.param(database, path, MANY, id=f"{shown}-often", marks=[*marks, pytest.mark.proof])
 
 
-@pytest.fixture(scope="module", params=BOTH)
-def listening(request: pytest.FixtureRequest) -> Tenant:
+@pytest.fixture(scope="module")
+def listeners() -> dict[str, Tenant]:
+    """Who listens, by database."""
+    return {}
+
+
+@pytest.fixture(params=BOTH)
+def listening(request: pytest.FixtureRequest, listeners: dict[str, Tenant]) -> Tenant:
     """A tenant that texts about everything: on SQLite, and on PostgreSQL with two processes."""
-    server: Server = request.getfixturevalue("server" if request.param == "sqlite" else "postgres_server")
-    tenant = server.tenant(f"listening-{secrets.token_hex(4)}")
-    tenant.sandbox()
-    tenant.template("told", en="Something happened.")
-    for event in connector.events:
-        tenant.trigger(event, "told")
-    return tenant
+    if request.param not in listeners:
+        server: Server = request.getfixturevalue("server" if request.param == "sqlite" else "postgres_server")
+        tenant = listeners[request.param] = server.tenant("listening")
+        tenant.sandbox()
+        tenant.template("told", en="Something happened.")
+        for event in connector.events:
+            tenant.trigger(event, "told")
+    return listeners[request.param]
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
@@ -100,7 +106,7 @@ class Tried:
             assert all(one["message"] for one in entries if one["outcome"] in {"sent", "held", "refused"})
 
 
-@pytest.mark.parametrize(("listening", "path", "times"), recorded(), indirect=["listening"], scope="module")
+@pytest.mark.parametrize(("listening", "path", "times"), list(recorded()), indirect=["listening"])
 def test_a_recorded_body_makes_its_events_once(listening: Tenant, shop: Shop, path: Path, times: tuple[int, int]) -> None:
     body, topic = path.read_bytes(), path.parent.name.replace("-", "/", 1)
     if topic in {"customers/data_request", "customers/redact", "shop/redact"}:  # its body says which shop is meant
