@@ -71,13 +71,14 @@ def test_a_dead_letter_is_tried_again_under_its_key_once(world: Any) -> None:
 def test_nobody_to_take_it_leaves_it_dead(world: Any) -> None:
     dead = letter(world)
     assert world.a.post(f"/v1/replies/{dead}/retry").json["passed"] == "dead"
+    nobodys = world.a.post(f"/v1/replies/{letter(world, contact=False)}/retry").json
+    assert (nobodys["passed"], nobodys["error"]) == ("dead", "nobody can tell whose it is: it came without a usable number")
 
 
 REFUSED = [
     ("another tenant's", lambda world: (world.b, letter(world)), 404, "not_found"),
     ("one that is not there", lambda world: (world.a, "rpl_" + "0" * 32), 404, "not_found"),
     ("one that a platform has", lambda world: (world.a, letter(world, passed="taken")), 409, "reply_taken"),
-    ("one whose sender nobody knows", lambda world: (world.a, letter(world, contact=False)), 409, "reply_unusable"),
     ("with a key that may only read", lambda world: (world.caller([Scope.MESSAGES_READ]), letter(world)), 403, "scope_missing"),
 ]
 

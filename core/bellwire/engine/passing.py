@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CONVERSATION = timedelta(days=7)  # how long a text's question waits for its answer
 NOBODY = "nobody takes replies: connect a support desk, or an endpoint for reply.received"
-_UNREADABLE = "it has no usable number or no text"
+_UNREADABLE = "nobody can tell whose it is: it came without a usable number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +90,9 @@ def retry(engine: Engine, scoped: TenantConnection, held: Held, reply_id: UUID, 
     row = heard.lock_reply(scoped, reply_id)
     if row.passed in (heard.WAITING, heard.TOOK):
         raise Conflict(f"reply_{row.passed}", f"{show('rpl', reply_id)} is {_SHOWN[row.passed]}")
-    if row.contact_id is None:
-        raise Conflict("reply_unusable", f"{show('rpl', reply_id)}: {_UNREADABLE}")
     kind = row.kind if row.status == heard.TAKEN else ""
     reply = Handed(id=row.id, contact_id=row.contact_id, message_id=row.message_id, kind=kind or "", at=row.received_at)
-    outcome = hand(engine, scoped.bare, held, reply, now)
+    outcome = hand(engine, scoped.bare, held, reply, now, _UNREADABLE if row.contact_id is None else "")
     audit.note(scoped, actor, "reply.retried", show("rpl", reply_id), now, {"passed": outcome})
     return outcome
 
