@@ -70,7 +70,7 @@ BROKEN_CARRIERS: list[tuple[str, dict[str, Any], str]] = [
     ("crashes on receipts", {"read_dlrs": lambda *_: 1 / 0}, "dlr-format"),
     ("crashes on replies", {"read_replies": lambda *_: 1 / 0}, "reply-format"),
     ("believes every callback", {"verify": believes_all}, "unsigned"),
-    ("declares a session", {"capabilities": frozenset({Capability.SESSION})}, "session"),
+    ("declares a session", {"capabilities": frozenset({Capability.SESSION})}, "contract"),
 ]
 
 

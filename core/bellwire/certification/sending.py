@@ -8,7 +8,7 @@ from itertools import product
 
 from bellwire.certification.kit import Kit
 from bellwire.certification.rules import Level, NotJudged, Rule, claim
-from bellwire.model import Capability, Carrier, Encoding, HttpAnswer, Outcome, Outgoing, Purpose, Verdict
+from bellwire.model import Carrier, Encoding, HttpAnswer, Outcome, Outgoing, Purpose, Verdict
 from bellwire.testing import account, answer, outgoing, samples
 
 _STATUSES = (200, 201, 202, 204, 301, 400, 401, 402, 403, 404, 409, 422, 429, 500, 502, 503, 504)
@@ -65,12 +65,6 @@ def _nonsense(carrier: Carrier) -> None:
             claim(outcome.verdict is Verdict.AMBIGUOUS, f"HTTP {status} without sense is ambiguous: the message may be on its way")
 
 
-def _session(carrier: Carrier) -> None:
-    if Capability.SESSION not in carrier.capabilities:
-        raise NotJudged(f"{carrier.name} has no session")
-    claim(carrier.send is not None, "declares a session without `send`")
-
-
 def _asking(check: Callable[[Carrier], None]) -> Callable[[Kit], None]:
     def ask(kit: Kit) -> None:
         if isinstance(kit.subject, Carrier):
@@ -83,5 +77,4 @@ RULES = (
     Rule("call", Level.BRONZE, "A message's call goes to the account's address and hides its text.", _asking(_build)),
     Rule("answer-samples", Level.BRONZE, "An answer sample gives one outcome a message.", _asking(_samples)),
     Rule("nonsense", Level.BRONZE, "An answer without sense is never an acceptance.", _asking(_nonsense)),
-    Rule("session", Level.BRONZE, "A session carrier sends by itself.", _asking(_session)),
 )
