@@ -60,25 +60,35 @@ BOMBS: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
-def test_a_bomb_is_refused_quickly(body: bytes) -> None:
-    """A9: within 50 ms of this thread's time; the best of three, as other work may stand in the way."""
-    request = WebhookRequest(headers={"content-type": "text/xml"}, body=body, received_at=NOW)
+def quickest_s(call: Callable[[], object]) -> float:
+    """This thread's own time of the best of three: other work may stand in the way."""
     took = []
     for _ in range(3):
         began = time.thread_time()
+        call()
+        took.append(time.thread_time() - began)
+    return min(took)
+
+
+@pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
+def test_a_bomb_is_refused_quickly(body: bytes) -> None:
+    """A9: within 50 ms."""
+    request = WebhookRequest(headers={"content-type": "text/xml"}, body=body, received_at=NOW)
+
+    def refused() -> None:
         with pytest.raises(PayloadInvalid):
             connector.read(request, installation(connector))
-        took.append(time.thread_time() - began)
-    assert min(took) < LIMIT_S
+
+    assert quickest_s(refused) < LIMIT_S
 
 
 @pytest.mark.parametrize("name", ["billion laughs", "external entity", "200,000 deep", "2 million elements", "11,000 attributes"])
 def test_who_only_asks_for_the_organization_is_as_safe(name: str) -> None:
-    began = time.thread_time()
-    with pytest.raises(PayloadInvalid):
-        organization_of(BOMBS[name])
-    assert time.thread_time() - began < LIMIT_S
+    def refused() -> None:
+        with pytest.raises(PayloadInvalid):
+            organization_of(BOMBS[name])
+
+    assert quickest_s(refused) < LIMIT_S
 
 
 def test_nothing_of_a_refused_body_is_told() -> None:
@@ -123,13 +133,13 @@ def test_100_notifications_are_read_quickly() -> None:
     org = Organization()
     leads = [("Lead", org.add("Lead", LastName=f"Sample {n}", Company="Works", MobilePhone="(202) 555-0101")) for n in range(100)]
     request = WebhookRequest(headers={"content-type": "text/xml"}, body=org.envelope(ACTION, leads), received_at=NOW)
-    made, took = installation(connector), []
-    for _ in range(3):
-        began = time.thread_time()
+    made = installation(connector)
+
+    def read() -> None:
         connector.verify(request, made, NOW)
         assert len({event.id for event in connector.read(request, made)}) == 100
-        took.append(time.thread_time() - began)
-    assert min(took) < 0.1
+
+    assert quickest_s(read) < 0.1
 
 
 class TestTheAnswer:
