@@ -103,7 +103,7 @@ def test_a_process_that_dies_with_one_gives_it_to_the_next_after_its_lease(offic
     assert office.strike(office.worker()) == 0
     office.clock.forward(seconds=90)
     assert office.strike(office.worker()) == 1
-    deadlines._work(office.engine, taken[0])  # the one that was thought dead goes on
+    deadlines.make(office.engine, taken)  # the one that was thought dead goes on
     assert len(office.events("shift.reminder")) == len(office.texts()) == 1
 
 
@@ -255,7 +255,7 @@ def test_one_that_comes_while_the_event_is_being_made_wins(office: Office) -> No
     now = office.clock()
     [row] = office.engine.write(lambda c: stored.take(c, now, now + timedelta(seconds=90), 50))
     office.tell("timecard.submitted", timecard=card())
-    deadlines._work(office.engine, row)
+    deadlines.make(office.engine, [row])
     assert (office.events("timecard.missing"), office.texts()) == ([], [])
 
 

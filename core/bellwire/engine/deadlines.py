@@ -7,7 +7,9 @@ try it took and by the event's id, so that of many processes one makes the event
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,9 +28,11 @@ from bellwire.store import intake as rows
 from bellwire.store.database import reading
 from bellwire.store.schema import DEADLINE_OVER
 from bellwire.store.types import AnyRow
+from bellwire.store.writer import GroupWork, Writer
 
 if TYPE_CHECKING:
     from bellwire.engine.effects import Ground
+    from bellwire.engine.intake import Prepared
     from bellwire.engine.runtime import Engine
 
 log = logging.getLogger(__name__)
@@ -39,7 +43,7 @@ _SENDS_ITSELF = timedelta(days=30)  # so long after its last one a producer coun
 _LEASE = timedelta(seconds=90)
 _AGAIN = timedelta(seconds=10)
 _TRIES = 5
-_BATCH = 50
+_BATCH = 200
 
 
 class Lost(Exception):
@@ -167,22 +171,43 @@ def step(engine: Engine) -> int:
     if due is None or due > now:
         return 0
     taken = engine.write(lambda connection: stored.take(connection, now, now + _LEASE, _BATCH))
-    for row in taken:
-        _work(engine, row)
+    make(engine, taken)
     return len(taken)
 
 
-def _work(engine: Engine, row: AnyRow) -> None:
+def make(engine: Engine, taken: Sequence[AnyRow]) -> None:
+    """Make the events of deadlines that were taken: each wholly or not at all, many in one transaction."""
+    from bellwire.engine import intake
+
+    waiting: list[tuple[AnyRow, Prepared, Future[list[bool]]]] = []
+    for row in taken:
+        with _kept_apart(engine, row):
+            prepared = _prepared(engine, row)
+            if prepared is not None:
+                waiting.append((row, prepared, engine.store.writer.submit(GroupWork(intake.GROUP, [prepared.unit]))))
+    for row, prepared, future in waiting:
+        with _kept_apart(engine, row):
+            [is_new] = Writer.wait(future)
+            if is_new:
+                intake.after_commit(engine, prepared)
+            else:  # its event is there already
+                engine.write(lambda c, row=row: stored.done(c, row.id, row.attempts, None, engine.now()))  # type: ignore[misc]  # bound now
+
+
+@contextmanager
+def _kept_apart(engine: Engine, row: AnyRow) -> Iterator[None]:
+    """The worker's loop: one deadline's failure stays its own."""
     try:
-        _make(engine, row)
+        yield
     except (Lost, StoreUnavailable):
         return  # it is over, somebody else has it, or the lease brings it back
-    except Exception as e:  # the worker's loop: one deadline's failure stays its own
+    except Exception as e:
         log.exception("a deadline can't be met", extra={"kind": row.kind, "tenant": row.tenant_id.hex})
         _failed(engine, row, type(e).__name__)
 
 
-def _make(engine: Engine, row: AnyRow) -> None:
+def _prepared(engine: Engine, row: AnyRow) -> Prepared | None:
+    """The event, decided; None where it can't be any more."""
     from bellwire.engine import intake
 
     with reading(engine.store.engine) as connection:
@@ -190,7 +215,7 @@ def _make(engine: Engine, row: AnyRow) -> None:
     found = held.config.installations.get(row.installation_id)
     if found is None or found.status != "active" or row.content is None:
         engine.write(lambda c: stored.drop(c, row.id, row.attempts, "its installation is gone or disabled", engine.now()))
-        return
+        return None
     content = engine.vault.open_json(row.content, row.tenant_id, "deadlines.content", row.id)
     event = unpack_event(content, row.kind, content["subject"], datetime.fromisoformat(content["occurred_at"]))
     prepared = intake.prepare(engine, held, found.value, event, reported="webhook")
@@ -200,11 +225,7 @@ def _make(engine: Engine, row: AnyRow) -> None:
             raise Lost
 
     prepared.unit.effects = [done, *prepared.unit.effects]
-    [is_new] = engine.store.writer.run_in(intake.GROUP, [prepared.unit])
-    if is_new:
-        intake.after_commit(engine, prepared)
-        return
-    engine.write(lambda c: stored.done(c, row.id, row.attempts, None, engine.now()))  # its event is there already
+    return prepared
 
 
 def _failed(engine: Engine, row: AnyRow, why: str) -> None:
