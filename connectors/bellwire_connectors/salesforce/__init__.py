@@ -9,7 +9,6 @@ from bellwire import (
     CheckResult,
     Connector,
     ConsentChange,
-    CredentialField,
     Event,
     Installation,
     Installed,
@@ -22,9 +21,7 @@ from bellwire import (
 )
 
 from . import webhook
-from .configured import CONSENT_FIELD, DEFAULT_VERSION, MESSAGE_OBJECT
-from .fields import clean_actions, clean_id, clean_name, clean_names, clean_version
-from .hosts import clean_domain, clean_instance
+from .fields import FIELDS, SETTINGS
 
 EVENTS = (
     "lead.created",
@@ -53,139 +50,6 @@ EVENTS = (
     "message.requested",
 )
 
-
-def _credential(name: str, help_: str, *, secret: bool = False) -> CredentialField:
-    clean = clean_domain if name == "domain" else None
-    return CredentialField(name=name, help=help_, required=False, secret=secret, clean=clean)
-
-
-FIELDS = (
-    _credential("domain", "The organization's My Domain: acme.my.salesforce.com"),
-    _credential("consumer_key", "The external client app's consumer key"),
-    _credential("consumer_secret", "Its consumer secret; for the client credentials and web server flows", secret=True),
-    _credential("username", "The user to call as; for the JWT bearer flow"),
-    _credential("private_key", "The RSA key in PEM whose certificate the app has; for the JWT bearer flow", secret=True),
-    _credential("refresh_token", "Stored by an OAuth install", secret=True),
-    _credential("access_token", "Had and renewed by itself", secret=True),
-    _credential("instance_url", "Where the token is good; told with it"),
-    _credential("user_id", "Whose the token is; told with it"),
-    _credential("scope", "What the token may do; told with it"),
-)
-
-SETTINGS = (
-    CredentialField(
-        name="organization_id",
-        help="The organization's id, 00D…; other organizations' messages are refused",
-        required=False,
-        secret=False,
-        clean=clean_id,
-    ),
-    CredentialField(
-        name="instance_url",
-        help="Where the API is called: https://acme.my.salesforce.com",
-        required=False,
-        secret=False,
-        clean=clean_instance,
-    ),
-    CredentialField(
-        name="actions",
-        help="Outbound message id (04k…) → event type",
-        required=False,
-        secret=False,
-        kind=dict,
-        clean=clean_actions,
-    ),
-    CredentialField(
-        name="mapped_actions_only",
-        help="Ignore messages that are not in actions",
-        required=False,
-        secret=False,
-        kind=bool,
-        default=False,
-    ),
-    CredentialField(
-        name="api_version", help="REST API version", required=False, secret=False, default=DEFAULT_VERSION, clean=clean_version
-    ),
-    CredentialField(
-        name="message_object",
-        help="The object statuses are upserted on; Task for Tasks",
-        required=False,
-        secret=False,
-        default=MESSAGE_OBJECT,
-        clean=clean_name,
-    ),
-    CredentialField(
-        name="consent_field",
-        help="The checkbox that says opted out of texts",
-        required=False,
-        secret=False,
-        default=CONSENT_FIELD,
-        clean=clean_name,
-    ),
-    CredentialField(
-        name="opt_in_field",
-        help="A checkbox that says opted in, where there is one",
-        required=False,
-        secret=False,
-        clean=clean_name,
-    ),
-    CredentialField(
-        name="consent_purposes",
-        help="What these speak of: marketing, transactional, or both",
-        required=False,
-        secret=False,
-        kind=list,
-        clean=clean_names({"marketing", "transactional"}),
-    ),
-    CredentialField(
-        name="phone_fields", help="Fields with phones, in order", required=False, secret=False, kind=list, clean=clean_names(None)
-    ),
-    CredentialField(
-        name="contact_lookups",
-        help="Look-up fields of own objects that lead to a person",
-        required=False,
-        secret=False,
-        kind=list,
-        clean=clean_names(None),
-    ),
-    CredentialField(name="locale_field", help="The field with a person's language", required=False, secret=False, clean=clean_name),
-    CredentialField(
-        name="timezone_field", help="The field with a person's time zone", required=False, secret=False, clean=clean_name
-    ),
-    CredentialField(
-        name="integration_user",
-        help="Our user's id, 005…: what it changes is no news. The token tells it otherwise",
-        required=False,
-        secret=False,
-        clean=clean_id,
-    ),
-    CredentialField(
-        name="fetch_owner", help="Ask who owns a record, to text owners", required=False, secret=False, kind=bool, default=False
-    ),
-    CredentialField(
-        name="reply_creates_case",
-        help="A reply without an open case opens one",
-        required=False,
-        secret=False,
-        kind=bool,
-        default=False,
-    ),
-    CredentialField(
-        name="reply_is_public", help="Show replies on a case to its contact", required=False, secret=False, kind=bool, default=False
-    ),
-    CredentialField(
-        name="poll",
-        help="Objects that are polled: Lead, Contact, Case, Opportunity, Order",
-        required=False,
-        secret=False,
-        kind=list,
-        clean=clean_names({"Lead", "Contact", "Case", "Opportunity", "Order"}),
-    ),
-    CredentialField(name="shop_name", help="`shop.name` in templates", required=False, secret=False),
-    CredentialField(
-        name="reconcile_every_s", help="Seconds between two looks", required=False, secret=False, kind=int, default=900
-    ),
-)
 
 # -- what calls out: loaded on first use, so that a base installation needs neither simple-salesforce nor an HTTP library -----
 
