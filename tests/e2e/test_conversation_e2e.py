@@ -262,7 +262,7 @@ def test_the_conversation_and_stop_in_its_middle(town: Town) -> None:
     assert len(desk.tickets) == 1
     assert len(town.other.tickets) == 0
     assert everywhere_s < 5, f"STOP reached both desks after {everywhere_s:.2f} s"
-    assert late_s < 2, f"the waiting texts were refused {late_s:.2f} s after they were due"
+    assert late_s < 5, f"the waiting texts were refused {late_s:.2f} s after they were due"
 
     # START, and the conversation goes on
     town.texts_back("START")

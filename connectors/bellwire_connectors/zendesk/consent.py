@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bellwire import ConsentChange, ConsentState, Link
+from bellwire import ConsentChange, ConsentState, Link, PlatformRejected
 
 from .account import id_of, number_in
 from .client import Desk
@@ -36,9 +36,19 @@ def write_consent(change: ConsentChange, link: Link) -> None:
         single = holders if len(holders) == 1 and not is_shared(holders[0]) else []
         holders = mine or single
     elif known and known not in {id_of(one.get("id")) for one in holders}:
-        holders = [*holders, Reader(desk).user(known)]  # the search knows a new number only some minutes later
+        holders = [*holders, *_known(desk, known)]  # the search knows a new number only some minutes later
     for user in holders:
         _write(desk, user, field.key, value, change)
+
+
+def _known(desk: Desk, user_id: str) -> list[dict[str, Any]]:
+    """The user, unless they are gone (deleted, merged away)."""
+    try:
+        return [Reader(desk).user(user_id)]
+    except PlatformRejected as e:
+        if e.http_status == 404:
+            return []
+        raise
 
 
 def _write(desk: Desk, user: Mapping[str, Any], key: str, value: str, change: ConsentChange) -> None:

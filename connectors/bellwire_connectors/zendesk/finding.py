@@ -23,9 +23,13 @@ def users_by_phone(desk: Desk, msisdn: str) -> list[dict[str, Any]]:
 
 def _has(user: Mapping[str, Any], msisdn: str) -> bool:
     """The search is loose: it also finds parts of numbers. A profile without a phone was found by a direct line."""
-    phone = _NOT_DIGITS.sub("", str(user.get("phone") or ""))
-    digits = msisdn.lstrip("+")
-    return not phone or phone.lstrip("0") == digits or (len(phone) >= 7 and digits.endswith(phone.lstrip("0")))
+    return not _NOT_DIGITS.sub("", str(user.get("phone") or "")) or is_same(user.get("phone"), msisdn)
+
+
+def is_same(written: object, msisdn: str) -> bool:
+    """Whether a number as somebody typed it is this one; without a dial code its end must fit, at least seven digits."""
+    digits, wanted = _NOT_DIGITS.sub("", str(written or "")).lstrip("0"), msisdn.lstrip("+")
+    return digits == wanted or (len(digits) >= 7 and wanted.endswith(digits))
 
 
 def open_ticket(desk: Desk, user_id: str) -> dict[str, Any] | None:

@@ -28,8 +28,6 @@ from .sdk import Reader
 from .shapes import text
 from .tokens import exchange
 
-_OF_THE_APP = ("scopes", "tickets_by", "base_url")
-
 
 def begin_install(request: WebhookRequest, installation: Installation, redirect_uri: str, state: str) -> InstallStart:
     """Where to send the browser: to the installation's own account, as Zendesk's way back does not say which one it is from.
@@ -78,7 +76,7 @@ def finish_install(request: WebhookRequest, installation: Installation, state: s
     own = {name: installation.credentials.get(name) for name in ("client_id", "client_secret")}
     credentials: dict[str, Any] = {"subdomain": subdomain, **own, **granted}
     me = _me(link, replace(at, credentials=credentials))
-    settings = {name: installation.settings[name] for name in _OF_THE_APP if installation.settings.get(name)}
+    settings = dict(installation.settings)
     if id_of(me.get("id")):
         settings["bot_user_id"] = id_of(me["id"])
     return Installed(

@@ -14,11 +14,12 @@ from bellwire import Link, PlatformRejected, ReplyNote
 
 from .account import id_of, number_in
 from .client import Desk
-from .finding import open_ticket, users_by_phone
+from .finding import is_same, open_ticket, users_by_phone
 from .marks import marked, metadata
 from .people import is_shared
 from .sdk import Reader
 
+SHARED, NOT_THEIRS = "that several people share", "that is not the requester's"
 _WAITS_FOR_US = frozenset({"pending", "solved", "hold"})  # an answer puts the ticket before an agent again
 
 
@@ -36,14 +37,15 @@ def write_reply(note: ReplyNote, link: Link) -> None:
     if ticket is not None:
         requester = Reader(desk).user(id_of(ticket.get("requester_id")))
         if is_shared(requester):
-            _ask(desk, ticket, note)
+            _ask(desk, ticket, note, SHARED)
+        elif not _owns(desk, requester, note.msisdn):
+            _ask(desk, ticket, note, NOT_THEIRS)  # an agent's, whom we texted about the ticket; or a number from elsewhere
         else:
             _comment(desk, ticket, note)
         return
-    known = number_in(note.customer_ref, "user")
-    people = [{"id": known}] if known else users_by_phone(desk, note.msisdn)
+    people = users_by_phone(desk, note.msisdn) or _named(desk, note)
     if len(people) > 1 or any(is_shared(one) for one in people):
-        _ask(desk, None, note)
+        _ask(desk, None, note, SHARED)
         return
     author = id_of(people[0].get("id")) if people else ""
     going = open_ticket(desk, author) if author else None
@@ -105,16 +107,36 @@ def _open(desk: Desk, note: ReplyNote, author: str) -> None:
     _make(desk, note, {**who, "subject": "Text message", "comment": comment})
 
 
-def _ask(desk: Desk, ticket: Mapping[str, Any] | None, note: ReplyNote) -> None:
-    """Several people share the number: nothing is put into anybody's mouth, an agent finds out who it was."""
-    asks = (
-        f"This text came from a number (…{note.msisdn[-2:]}) that several people share. Please find out who wrote it, and answer."
-    )
+def _owns(desk: Desk, user: Mapping[str, Any], msisdn: str) -> bool:
+    """Whether it is this user's number: the profile's, or a direct line."""
+    if is_same(user.get("phone"), msisdn):
+        return True
+    lines = Reader(desk).identities(id_of(user.get("id")))
+    return any(is_same(one.get("value"), msisdn) for one in lines if one.get("type") == "phone_number")
+
+
+def _named(desk: Desk, note: ReplyNote) -> list[dict[str, Any]]:
+    """The user the text went to, where the search does not know the number yet; nobody when it is not theirs."""
+    known = number_in(note.customer_ref, "user")
+    if not known:
+        return []
+    try:
+        user = Reader(desk).user(known)
+    except PlatformRejected as e:
+        if e.http_status == 404:
+            return []
+        raise
+    return [user] if _owns(desk, user, note.msisdn) else []
+
+
+def _ask(desk: Desk, ticket: Mapping[str, Any] | None, note: ReplyNote, why: str) -> None:
+    """Nobody knows for sure who wrote: nothing is put into anybody's mouth, an agent finds out who it was."""
+    asks = f"This text came from a number (…{note.msisdn[-2:]}) {why}. Please find out who wrote it, and answer."
     if ticket is not None and ticket.get("status") != "closed":
         _note(desk, ticket, note, asks, note.text)
         return
     body = f"<p>{escape(asks)}</p>{_html(note.text)}"
-    _make(desk, note, {"subject": "Text message from a shared number", "comment": {"html_body": body, "public": False}})
+    _make(desk, note, {"subject": "Text message: who wrote it?", "comment": {"html_body": body, "public": False}})
 
 
 def _note(desk: Desk, ticket: Mapping[str, Any], note: ReplyNote, about: str, text: str = "") -> None:

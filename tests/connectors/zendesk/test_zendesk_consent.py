@@ -69,6 +69,11 @@ def test_somebody_the_search_does_not_know_yet_is_found_by_reference(desk: Zende
     assert stands(desk, user) == "opt_out"
 
 
+def test_somebody_who_is_gone_is_passed_over(desk: Zendesk, link: LooseLink, ana: int) -> None:
+    say(link, OUT, ref="user/1234567")
+    assert stands(desk, ana) == "opt_out"
+
+
 def test_nobody_with_that_number_and_nothing_is_written(desk: Zendesk, link: LooseLink) -> None:
     say(link, OUT)
     assert changes(desk) == 0

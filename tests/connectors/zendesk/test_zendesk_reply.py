@@ -158,6 +158,43 @@ def test_of_a_number_that_two_have_an_agent_is_asked_on_a_ticket_of_nobody(desk:
     assert (desk.written(made["id"], public=True), len(desk.written(made["id"], public=False))) == ([], 1)
 
 
+def test_an_agent_whom_we_texted_about_a_ticket_is_not_its_requester(desk: Zendesk, link: LooseLink, ticket: int) -> None:
+    for _ in range(2):
+        reply(link, "On my way", subject=f"ticket/{ticket}", msisdn=Msisdn("+12025550177"))
+    assert len(desk.written(ticket, public=True)) == 1
+    [(author, note)] = desk.written(ticket, public=False)
+    assert author == desk.bot
+    assert "(…77) that is not the requester's" in note
+    assert note.endswith("On my way")
+
+
+OWN: list[tuple[str, dict[str, Any]]] = [
+    ("as it stands", {"phone": "+12025550142"}),
+    ("as people write it", {"phone": "+1 (202) 555-0142"}),
+    ("without a dial code", {"phone": "202-555-0142"}),
+    ("as a direct line", {"phone": "+12025550100", "lines": ["+1 202 555 0142"]}),
+]
+
+
+@pytest.mark.parametrize("profile", [row[1] for row in OWN], ids=[row[0] for row in OWN])
+def test_the_requester_is_known_by_the_number(desk: Zendesk, link: LooseLink, profile: dict[str, Any]) -> None:
+    user = desk.add_user("Bo Example", **profile)
+    number = desk.open_ticket(user, "Hi")
+    reply(link, subject=f"ticket/{number}")
+    assert desk.written(number, public=True)[-1] == (user, "Thank you!")
+
+
+def test_somebody_the_search_does_not_know_yet_is_no_new_user(desk: Zendesk, link: LooseLink, ana: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(desk, "search_users", lambda **_: {"users": []})
+    reply(link, subject=f"user/{ana}", customer_ref=f"user/{ana}")
+    assert newest(desk)["requester_id"] == ana
+    other = desk.add_user("Cy Example", phone="+12025550111")
+    reply(link, subject=f"user/{other}", customer_ref=f"user/{other}", reply_id="rpl_2")
+    assert newest(desk)["requester_id"] not in (ana, other), "it is not their number"
+    reply(link, subject="user/1", customer_ref="user/1234567", reply_id="rpl_3")
+    assert len(desk.tickets) == 3
+
+
 # -- keywords -------------------------------------------------------------------------------------------------------
 
 

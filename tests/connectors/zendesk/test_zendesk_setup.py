@@ -233,7 +233,7 @@ def begin(app: Installation, **query: str) -> InstallStart:
 
 @pytest.fixture
 def app(open_link: Callable[..., LooseLink]) -> LooseLink:
-    return open_link(credentials={"client_id": "bellwire", "client_secret": "hush"}, bot_user_id="")
+    return open_link(credentials={"client_id": "bellwire", "client_secret": "hush"}, bot_user_id="", consent_field="texts")
 
 
 def test_the_browser_is_sent_to_the_account(app: LooseLink, desk: Zendesk) -> None:
@@ -258,6 +258,7 @@ def test_the_code_brings_a_token_and_the_user(app: LooseLink, desk: Zendesk) -> 
     assert connector.finish_install is not None
     made = connector.finish_install(callback(desk), app.installation, "s1", app)
     assert (made.account_ref, made.settings["bot_user_id"], made.notes) == ("example", str(desk.bot), ())
+    assert made.settings["consent_field"] == "texts", "what was set stays"
     assert set(made.credentials) == {
         "subdomain",
         "client_id",
