@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
@@ -159,6 +161,16 @@ def checked(model: type[Any], given: Any, name: str) -> Any:
             if step != "[key]" and not str(step).startswith(("function-", "list[", "constrained-"))
         ]
         raise ValueError(f"{'.'.join(steps) or name}: {_sentence(first, model, steps)}") from None
+
+
+def stored_mapping(given: Any) -> MappingSpec:
+    """The mapping of an installation, read once for all its deliveries. Raises ValueError naming field and fix."""
+    return _read(json.dumps(given, sort_keys=True))
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> MappingSpec:
+    return mapping_of(json.loads(text))
 
 
 def clean_mapping(given: Any) -> Any:

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from bellwire_connectors.translating.bodies import moment, one_line
 
-from .mapping import EVENTS, MappingSpec, PersonSpec, mapping_of
+from .mapping import EVENTS, MappingSpec, PersonSpec, stored_mapping
 from .paths import look_up, parse_path
 from .specs import Spec
 
@@ -24,7 +24,7 @@ _KNOWN = frozenset(EVENTS)
 def read(request: WebhookRequest, installation: Installation) -> Sequence[Event]:
     """The events of a delivery, [] for types that the mapping does not name. Raises PayloadInvalid naming the mapping's path."""
     try:
-        mapping = mapping_of(installation.settings.get("mapping"))
+        mapping = stored_mapping(installation.settings.get("mapping"))
     except ValueError as e:
         raise PayloadInvalid("mapped: settings.mapping can't be used", "mapping") from e
     body = _body(request)
