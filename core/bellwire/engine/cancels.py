@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,6 @@ class Following:
         followups = self._engine.followups()
         for row in rows:
             change = change_of(row, Status.CANCELED, self._now)
-            followups.add(self._held.config, change if write_back else replace(change, installation_id=None))
+            followups.add(self._held.config, change if write_back else change._replace(installation_id=None))
         followups.insert(connection)
         self.changes += followups.changes
