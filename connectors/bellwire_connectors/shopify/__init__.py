@@ -21,6 +21,7 @@ from bellwire import (
 )
 
 from . import webhook
+from .delivery import target_named
 from .domain import clean_shop
 
 EVENTS = (
@@ -80,6 +81,11 @@ SETTINGS = (
     ),
     CredentialField(name="scopes", help="The scopes an install asks for", required=False, secret=False),
 )
+
+
+def _writes_on(subject: str, customer_ref: str) -> bool:
+    return bool(target_named(subject, customer_ref))
+
 
 # -- what calls out: loaded on first use, so that a base installation needs neither ShopifyAPI nor an HTTP library ---------
 
@@ -147,6 +153,7 @@ connector = Connector(
     account_of=webhook.account_of,
     enrich=_enrich,
     write_back=_write_back,
+    writes_on=_writes_on,
     write_consent=_write_consent,
     subscribe=_subscribe,
     reconcile=_reconcile,

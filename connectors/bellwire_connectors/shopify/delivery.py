@@ -109,6 +109,14 @@ def number_of(given: str) -> str:
     return found.group(2) if found else ""
 
 
+def target_named(subject: str, customer_ref: str) -> str:
+    """The gid that a status is written on: the order (or customer) the event is about, else the person; "" for neither."""
+    for named in (subject.partition("/")[2], customer_ref):
+        if named.startswith(("gid://shopify/Order/", "gid://shopify/Customer/")) and number_of(named):
+            return named
+    return ""
+
+
 def utc(value: datetime) -> datetime:
     """The time in UTC; one without an offset is UTC already. Raises ValueError for a time that can't be a shop's."""
     if not 1970 < value.year < 2200:

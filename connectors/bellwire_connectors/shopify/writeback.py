@@ -10,7 +10,7 @@ from typing import Any
 from bellwire import Json, Link, PlatformRejected, Status, StatusChange
 
 from .client import Admin
-from .delivery import number_of, stamp
+from .delivery import stamp, target_named
 from .operations import ADD_TAGS, NOTE, REMOVE_TAGS, SET_METAFIELDS, SET_NOTE
 
 NAMESPACE, KEY = "$app:sms", "status"
@@ -52,10 +52,7 @@ def _write(admin: Admin, newest: Mapping[str, StatusChange], settings: Mapping[s
 
 def target_of(change: StatusChange) -> str:
     """The gid that a status is written on: the order (or customer) the event is about, else the person; "" for neither."""
-    for named in (change.subject.partition("/")[2], change.customer_ref):
-        if named.startswith(("gid://shopify/Order/", "gid://shopify/Customer/")) and number_of(named):
-            return named
-    return ""
+    return target_named(change.subject, change.customer_ref)
 
 
 def value_of(change: StatusChange) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,8 @@ from bellwire.model import Connector, Reason, Status
 from bellwire.store import schema
 from bellwire.store.types import AnyRow
 from bellwire.store.vault import Vault
+
+log = logging.getLogger(__name__)
 
 
 class Change(NamedTuple):
@@ -93,6 +96,8 @@ class Followups:
             return
         if wanted == "final" and not is_final(change.status) and change.status is not Status.UNKNOWN:
             return
+        if not _has_target(connector, change):
+            return
         self.write_backs.append(
             {
                 "id": new_id(),
@@ -128,6 +133,17 @@ class Followups:
         self.callbacks.extend(
             callback_rows(self.vault, config, f"message.{change.status}", data, change.at, message_id=change.message_id)
         )
+
+
+def _has_target(connector: Connector, change: Change) -> bool:
+    """Whether the platform has an object to write on. A connector that can't say is asked to write, and tells then."""
+    if connector.writes_on is None:
+        return True
+    try:
+        return connector.writes_on(change.subject, change.customer_ref)
+    except Exception:  # a plugin's: what follows from a message must not keep the message from being recorded
+        log.exception("a connector can't tell what it writes on", extra={"connector": connector.name})
+        return True
 
 
 def callback_rows(
