@@ -29,7 +29,7 @@ OVERLAP = timedelta(minutes=5)
 
 ROWS_MAX = 10_000  # of an object in one look; the next one goes on
 STAGES_MAX = 1_000  # deals whose stage is remembered
-_STAGES, _MISSING = "stages", "missing"
+_STAGES, _MISSING, _OPT_OUTS = "stages", "missing", "opt_outs"
 _FORGOTTEN = timedelta(days=1)
 _STAMPS = ("SystemModstamp", "CreatedDate", "CreatedById", "LastModifiedById")
 
@@ -72,7 +72,7 @@ def reconcile(link: Link, since: datetime) -> Sequence[Event]:
     look.stages = {str(deal): str(stage) for deal, stage in kept.items()} if isinstance(kept, Mapping) else _baseline(look.org)
     lacking, learnt_at = _lacking(link)
     look.missing = lacking
-    events: list[Event] = []
+    events: list[Event] = [] if link.installation.cursor.get(_OPT_OUTS) else list(_opted_out(look))
     for kind in polled(link.installation):
         try:
             events += _poll(look, kind)
@@ -83,8 +83,25 @@ def reconcile(link: Link, since: datetime) -> Sequence[Event]:
         events += _merged(look)
     stages: dict[str, Json] = dict(list(look.stages.items())[-STAGES_MAX:])
     kept_missing: dict[str, Json] = {kind: sorted(names) for kind, names in look.missing.items() if names}
-    link.remember(**{_STAGES: stages, _MISSING: {"at": stamp(learnt_at), **kept_missing}})
-    return events
+    memory: dict[str, Json] = {_OPT_OUTS: True, _STAGES: stages, _MISSING: {"at": stamp(learnt_at), **kept_missing}}
+    link.remember(**memory)
+    return list({event.id: event for event in events}.values())
+
+
+def _opted_out(look: _Look) -> Iterator[Event]:
+    """Who had opted out before we came, at the first look: a state, not news, and nobody else would tell it."""
+    for kind in polled(look.installation):
+        out, _ = consent_fields(look.installation, kind)
+        if kind not in PERSONS or not out:
+            continue
+        required, optional = person_fields(look.installation, kind)
+        tail = f"WHERE {out} = true ORDER BY SystemModstamp DESC LIMIT {ROWS_MAX}"
+        missing = look.missing.setdefault(kind, set())
+        with suppress(PlatformRejected):
+            for row in look.org.select(kind, (*required, *_STAMPS), tail, optional=optional, missing=missing, most=ROWS_MAX):
+                record = of_json(kind, row)
+                if record.id and record.flag(out):
+                    yield event_of(record, look.installation, CONSENT_CHANGED, look.link.now())
 
 
 def _lacking(link: Link) -> tuple[dict[str, set[str]], datetime]:
@@ -137,6 +154,9 @@ def _window(look: _Look, kind: str) -> tuple[datetime, str]:
 def _remember(look: _Look, kind: str, news_from: datetime, last: Record | None, *, cut: bool) -> None:
     changed = last.time("SystemModstamp") if last else None
     if last is None or changed is None:
+        kept = look.installation.cursor.get(kind)
+        if isinstance(kept, Mapping) and kept.get("from"):  # the rest was read: from here on with overlap again
+            look.link.remember(**{kind: {"t": kept.get("t"), "id": kept.get("id")}})
         return
     look.link.remember(**{kind: {"t": stamp(changed), "id": last.id, **({"from": stamp(news_from)} if cut else {})}})
 

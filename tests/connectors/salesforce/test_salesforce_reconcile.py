@@ -68,7 +68,7 @@ class TestWhatIsFound:
     def test_it_has_the_phone_and_the_consent(self, looks: Looks) -> None:
         looks.wait(minutes=5)
         looks.org.add("Contact", LastName="Example", MobilePhone="(202) 555-0101", SMS_Opt_Out__c=True)
-        made, said = looks.look()
+        made, said = sorted(looks.look(), key=lambda event: event.type)
         assert (made.type, said.type) == ("contact.created", "customer.consent_changed")
         assert made.people["customer"].phones == ("(202) 555-0101",)
         assert {one.state.value for one in said.people["customer"].consents} == {"opted_out"}
@@ -103,6 +103,27 @@ class TestWhatIsFound:
         looks.org.edit("Contact", lost, IsDeleted=True, MasterRecordId=kept)
         [event] = looks.look()
         assert (event.type, event.subject, event.data["person.lost_ref"]) == ("person.merged", f"contact/{kept}", lost)
+
+
+class TestWhoHadOptedOutBefore:
+    def test_is_told_at_the_first_look_and_never_again(self, looks: Looks) -> None:
+        long_ago = START - timedelta(days=400)
+        contact = looks.org.add("Contact", at=long_ago, LastName="Example", Phone="(202) 555-0101", SMS_Opt_Out__c=True)
+        lead = looks.org.add("Lead", at=long_ago, LastName="Sample", Company="x", Phone="(202) 555-0102", SMS_Opt_Out__c=True)
+        looks.org.add("Contact", at=long_ago, LastName="Other", Phone="(202) 555-0103")
+        first = looks.look()
+        assert {event.subject for event in first} == {f"contact/{contact}", f"lead/{lead}"}
+        assert {event.type for event in first} == {"customer.consent_changed"}
+        assert {hint.at for event in first for hint in event.people["customer"].consents} == {long_ago}
+        looks.wait(minutes=15)
+        assert looks.look() == []
+
+    def test_an_organization_without_the_field_is_looked_through_all_the_same(self, looks: Looks) -> None:
+        for kind in ("Contact", "Lead"):
+            looks.org.fields[kind].discard("SMS_Opt_Out__c")
+        looks.wait(minutes=5)
+        looks.org.add("Contact", LastName="Example")
+        assert [event.type for event in looks.look()] == ["contact.created"]
 
 
 class TestWhatIsNoNews:
@@ -150,6 +171,7 @@ class TestWhatIsNoNews:
         assert looks.look() == []
 
     def test_what_we_only_wrote_on_stays_news(self, looks: Looks) -> None:
+        looks.look()
         looks.wait(minutes=5)
         contact = looks.org.add("Contact", LastName="Example")
         looks.org.edit("Contact", contact, by=looks.org.user, SMS_Opt_Out__c=True)
@@ -188,6 +210,7 @@ class TestHowFar:
             found |= {event.subject.partition("/")[2] for event in looks.look() if event.type == "lead.created"}
             looks.wait(minutes=15)
         assert found == made
+        assert "from" not in looks.vault.installation.cursor["Lead"], "the rest was read: with overlap again"
 
     def test_deals_whose_stage_is_remembered_are_bounded(self, looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reconcile, "STAGES_MAX", 5)
