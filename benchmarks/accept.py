@@ -47,10 +47,8 @@ def main() -> None:
 
 
 @contextmanager
-def _server(site: rig.Site, mode: str) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def _server(site: rig.Site, mode: str, port: int = 0) -> Iterator[int]:
+    port = port or rig.free_port()
     command = [sys.executable, str(SERVER), str(port), mode]
     process = subprocess.Popen(command, env={**os.environ, **site.environ}, stderr=subprocess.PIPE)
     try:

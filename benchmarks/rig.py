@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -51,16 +52,26 @@ class Site:
 
 @contextmanager
 def site(
-    database: str, *, carrier_url: str = "", delay_s: int = 0, settings: dict[str, Any] | None = None, write_back: str = "off"
+    database: str,
+    *,
+    carrier_url: str = "",
+    delay_s: int = 0,
+    settings: dict[str, Any] | None = None,
+    write_back: str = "off",
+    shop_url: str = "",
+    port: int = 8099,
 ) -> Iterator[Site]:
-    """A fresh database with everything on: trigger with a condition, template, rate, prices and balance."""
+    """A fresh database with everything on: trigger with a condition, template, rate, prices and balance.
+
+    `port`: where a server of it listens, if receipts are to find it; `shop_url`: who takes what is written back.
+    """
     with tempfile.TemporaryDirectory(prefix="bellwire-bench-") as directory:
         url = f"sqlite:///{directory}/bench.db" if database == "sqlite" else os.environ["POSTGRES_URL"]
         environ = {
             "BELLWIRE_DATABASE_URL": url,
             "BELLWIRE_SECRET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             "BELLWIRE_ALLOW_PRIVATE_ADDRESSES": "1",
-            "BELLWIRE_PUBLIC_URL": "http://127.0.0.1:8099",
+            "BELLWIRE_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "BELLWIRE_LOG_LEVEL": "error",
             "BELLWIRE_HOOK_QUOTA_PER_MINUTE": "0",
         }
@@ -71,7 +82,9 @@ def site(
         store = open_store(config)
         engine = Engine(config, store, load_plugins(config.plugins))
         try:
-            yield _furnish(engine, config, environ, carrier_url, delay_s, settings or {}, write_back)
+            yield _furnish(
+                engine, config, environ, carrier_url, delay_s, settings or {}, {"write_back": write_back, "base_url": shop_url}
+            )
         finally:
             store.close()
 
@@ -83,7 +96,7 @@ def _furnish(
     carrier_url: str,
     delay_s: int,
     settings: dict[str, Any],
-    write_back: str,
+    shop: dict[str, str],
 ) -> Site:
     store, plugins, now = engine.store, engine.plugins, datetime.now(UTC)
 
@@ -112,8 +125,8 @@ def _furnish(
             store.vault,
             plugins.connectors["shopify"],
             name="Shop",
-            credentials={"shop": SHOP, "client_secret": "bench-secret", "access_token": "x"},
-            settings={"write_back": write_back},
+            credentials={"shop": SHOP, "client_secret": "bench-secret", "access_token": "shpat_demo"},
+            settings={name: value for name, value in shop.items() if value},
             **common,
         )
         templates.create(
@@ -179,6 +192,13 @@ def signed_orders(site: Site, count: int, first: int = 1) -> list[WebhookRequest
         request = WebhookRequest(headers=headers, body=json.dumps(body).encode(), received_at=now)
         made.append(connector.sign(request, site.installation))
     return made
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

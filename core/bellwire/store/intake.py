@@ -6,7 +6,7 @@ Many callers' batches are applied together, one statement a table.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -20,7 +20,7 @@ from bellwire.model import Event, Status
 from bellwire.store import contacts, schema
 from bellwire.store.many import Many
 from bellwire.store.schema import STATUS_CODES
-from bellwire.store.types import AnyRow
+from bellwire.store.types import AnyRow, Id
 from bellwire.store.vault import fingerprint
 
 SeenKey = tuple[bytes, int, UUID]  # key hash, kind, scope
@@ -83,13 +83,7 @@ def apply(connection: sa.Connection, batches: Sequence[Sequence[Unit]]) -> list[
         rows = [row for unit in fresh for row in unit.rows.get(table, ())]
         if rows:
             _insert(connection, table, rows)
-    for place, unit in enumerate(fresh):
-        own, later = [unit.event_id], [one.event_id for one in fresh[place:]]
-        for cancel in unit.cancels:
-            _cancel(connection, cancel, later if cancel.trigger_id is not None else own, unit.at)
-        for key, cancel in unit.over:
-            if was_seen(connection, key):
-                _cancel(connection, cancel, (), unit.at)
+    _cancel_all(connection, fresh)
     for unit in fresh:
         for contact_id, sealed in unit.numbered:
             contacts.refill(connection, contact_id, sealed)
@@ -180,6 +174,47 @@ def imply(connection: sa.Connection, contact_id: UUID, purpose: str, at: datetim
 _m = schema.messages.c
 #: What a canceled message's callbacks and write-backs are made of.
 _FOLLOWED = (_m.id, _m.installation_id, _m.subject, _m.customer_ref, _m.trigger_id, _m.reference, _m.event_id)
+
+
+def _cancel_all(connection: sa.Connection, fresh: Sequence[Unit]) -> None:
+    """Cancel what the units' events end. Nearly all find nothing waiting: one question for them all says so."""
+    waiting = _waiting(connection, [cancel for unit in fresh for cancel in (*unit.cancels, *(one for _, one in unit.over))])
+    if not waiting:
+        return
+    for place, unit in enumerate(fresh):
+        own, later = [unit.event_id], [one.event_id for one in fresh[place:]]
+        for cancel in unit.cancels:
+            spared = later if cancel.trigger_id is not None else own
+            if _finds(waiting, cancel, spared):
+                _cancel(connection, cancel, spared, unit.at)
+        for key, cancel in unit.over:
+            if _finds(waiting, cancel, ()) and was_seen(connection, key):
+                _cancel(connection, cancel, (), unit.at)
+
+
+Waiting = Mapping[tuple[UUID, str], Collection[UUID | None]]  # installation and object → the events that brought what waits
+
+_about = sa.select(_m.installation_id, _m.subject, _m.event_id).where(
+    _m.tenant_id.in_(sa.bindparam("tenants", expanding=True, type_=Id)),
+    _m.subject.in_(sa.bindparam("subjects", expanding=True)),
+    sa.literal_column("messages.status < 2", sa.Boolean),
+)
+
+
+def _waiting(connection: sa.Connection, cancels: Sequence[Cancel]) -> Waiting:
+    """What waits about the objects of these, whoever brought it."""
+    found: dict[tuple[UUID, str], set[UUID | None]] = {}
+    if cancels:
+        tenants = list({cancel.tenant_id for cancel in cancels})
+        subjects = list({subject for cancel in cancels for subject in cancel.subjects})
+        for row in connection.execute(_about, {"tenants": tenants, "subjects": subjects}):
+            found.setdefault((row.installation_id, row.subject), set()).add(row.event_id)
+    return found
+
+
+def _finds(waiting: Waiting, cancel: Cancel, spared: Collection[UUID | None]) -> bool:
+    """Whether anything waits that this one might cancel; which of it is for its statement to say."""
+    return any(event not in spared for subject in cancel.subjects for event in waiting.get((cancel.installation_id, subject), ()))
 
 
 def _cancel(connection: sa.Connection, cancel: Cancel, spared: Sequence[UUID | None], at: datetime) -> None:
