@@ -7,6 +7,7 @@ import hmac
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ import requests
 from bellwire import (
     Event,
     Link,
+    Person,
     PlatformRejected,
     PlatformThrottled,
     PlatformUnavailable,
@@ -117,3 +119,18 @@ OTHER_WAYS: list[tuple[str, dict[str, Any]]] = [
     ("takes a conflict for done", {"write_back": done_already(409)}),
     ("leaves a conflict to the queue", {"write_back": answered(raises_what_requests_raises_not)}),
 ]
+
+
+def tells_ids_only(request: WebhookRequest, at: Any) -> Sequence[Event]:
+    return [replace(event, people={}, fetch={"order": event.subject}) for event in webhook.read(request, at)]
+
+
+def completes(event: Event, link: Link) -> Event:
+    found = client.call(link, "GET", "/orders").json()
+    order = next(one["order"] for one in found if f"order/{one['order']['id']}" == event.subject)
+    return replace(event, fetch={}, people={"customer": Person(phones=[order["phone"]])})
+
+
+def asks_in_vain(event: Event, link: Link) -> Event:
+    client.call(link, "GET", "/order/none")
+    return event
