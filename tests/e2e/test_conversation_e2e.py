@@ -271,6 +271,17 @@ def test_the_conversation_and_stop_in_its_middle(town: Town) -> None:
     town.deliver()
     town.until(lambda: "Iva: Welcome back." in town.said(), "no text after START")
 
+    # the desk's echo of a START comes after the next STOP, and changes nothing
+    for word, state in (("STOP", "opt_out"), ("START", "opt_in"), ("STOP", "opt_out")):
+        town.texts_back(word)
+        town.until(
+            lambda state=state: desk.users[ana]["user_fields"].get("sms_consent") == state, f"the desk does not know of {word}"
+        )  # type: ignore[misc]  # bound now
+    town.deliver()
+    town.until(town.quiet, "an echo never ends")
+    assert town.api.get(f"/v1/consents/{PHONE}").json["transactional"]["state"] == "opted_out"
+    assert {one.users[who]["user_fields"]["sms_consent"] for one, who in ((desk, ana), (town.other, town.ana_there))} == {"opt_out"}
+
 
 def test_a_no_at_the_desk_is_a_no_here(hamlet: Town) -> None:
     desk = hamlet.desk

@@ -410,6 +410,8 @@ class Portal(HttpStandIn):
         ends = {one["callbackId"]: one["outputFields"] for one in self._inputs(given, 100)} if rest == ["complete"] else {}
         if len(rest) == 2 and rest[1] == "complete":
             ends = {rest[0]: given["outputFields"]}
+        if any("typedOutputs" not in one for one in given.get("inputs", [given])):
+            raise Refuses(400, message="typedOutputs is missing")
         if not ends or any(callback not in self.waiting for callback in ends):
             raise Refuses(404, "OBJECT_NOT_FOUND", "no blocked run")
         self.waiting -= ends.keys()

@@ -24,6 +24,7 @@ def check(link: Link) -> Sequence[CheckResult]:
         *_scopes(link),
         *_properties(hub),
         _address(link),
+        _signatures(link),
         *_app(link),
     ]
 
@@ -72,6 +73,12 @@ def _address(link: Link) -> CheckResult:
     return CheckResult(
         name="webhooks", ok=True, detail="set it as the app's target URL and the action's URL; HubSpot does not tell which it has"
     )
+
+
+def _signatures(link: Link) -> CheckResult:
+    accepted = [str(one) for one in link.installation.settings.get("accept_signature_versions") or ("v3",)]
+    hint = "" if "v2" in accepted else "; add v2 where the workflow action's runs are refused as signed with v2 only"
+    return CheckResult(name="signatures", ok=True, detail=f"{', '.join(accepted)}{hint}")
 
 
 def _app(link: Link) -> Iterator[CheckResult]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from bellwire import Link, PlatformError, PlatformRejected, PlatformUnauthorized, PlatformUnavailable, StatusChange
 
-from . import communications, sdk
+from . import communications
 from .action import FINAL, outcome
 from .answers import stamp
 from .client import Hub, batches
@@ -120,18 +121,13 @@ def _complete(hub: Hub, aimed: Sequence[tuple[StatusChange, Target]], link: Link
 
 
 def _complete_all(hub: Hub, waiting: Mapping[str, StatusChange]) -> None:
-    inputs = [
-        sdk.model(_ACTIONS, "CallbackCompletionBatchRequest", callback_id=callback, output_fields=_fields(change))
-        for callback, change in waiting.items()
-    ]
-    batch = sdk.model(_ACTIONS, "BatchInputCallbackCompletionBatchRequest", inputs=inputs)
-    hub.do(f"{_ACTIONS}.callbacks_api.complete_batch", batch)
+    inputs = [{"callbackId": callback, **_end(change)} for callback, change in waiting.items()]
+    hub.do(f"{_ACTIONS}.callbacks_api.complete_batch", {"inputs": inputs})
 
 
 def _complete_one(hub: Hub, callback: str, change: StatusChange, link: Link) -> None:
-    made = sdk.model(_ACTIONS, "CallbackCompletionRequest", output_fields=_fields(change))
     try:
-        hub.do(f"{_ACTIONS}.callbacks_api.complete", callback, made)
+        hub.do(f"{_ACTIONS}.callbacks_api.complete", callback, _end(change))
     except PlatformRejected as e:
         if e.http_status not in _OVER:
             raise
@@ -140,8 +136,9 @@ def _complete_one(hub: Hub, callback: str, change: StatusChange, link: Link) -> 
             raise PlatformUnavailable("hubspot: the workflow does not wait for this run yet", http_status=e.http_status) from e
 
 
-def _fields(change: StatusChange) -> dict[str, str]:
-    return outcome(change.status, change.message_id, change.reason)
+def _end(change: StatusChange) -> dict[str, Any]:
+    """As HubSpot's JSON: the library's model lacks `typedOutputs`, which newer versions require."""
+    return {"outputFields": outcome(change.status, change.message_id, change.reason), "typedOutputs": {}}
 
 
 def _is_id(number: str) -> bool:

@@ -9,11 +9,10 @@ from bellwire import ConsentChange, ConsentState, Link, PlatformRejected
 
 from .account import id_of, number_in
 from .client import Desk
-from .consents import OPT_IN, OPT_OUT, at_key, changed_fields
+from .consents import OPT_IN, OPT_OUT, at_key, changed_fields, said_before, since
 from .finding import users_by_phone
 from .people import is_shared, is_staff
 from .sdk import Reader
-from .shapes import stamp, time_of
 
 VALUES = {ConsentState.OPTED_IN: OPT_IN, ConsentState.OPTED_OUT: OPT_OUT}
 
@@ -55,11 +54,13 @@ def _write(desk: Desk, user: Mapping[str, Any], key: str, value: str, change: Co
     """The state and its time, unless something newer stands there: jobs may come late and out of order."""
     if is_staff(user):
         return  # an agent's number is not a customer's
-    fields, at = user.get("user_fields"), stamp(change.at)
+    fields = user.get("user_fields")
     known = fields if isinstance(fields, Mapping) else {}
-    said = time_of(known.get(at_key(key)))
-    if said is not None and said > change.at.replace(microsecond=0):
+    before = said_before(known.get(at_key(key)))
+    if before is not None and before[1] > change.at.replace(microsecond=0):
         return
-    wanted = {key: value, at_key(key): at} if at_key(key) in known or not known else {key: value}
+    wanted = {key: value}
+    if at_key(key) in known or not known:
+        wanted[at_key(key)] = since(value, change.at)
     if any(known.get(name) != one for name, one in wanted.items()):
         desk.put(f"users/{id_of(user.get('id'))}.json", {"user": {"user_fields": wanted}})

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bellwire import ConsentHint, ConsentState, Installation, Purpose
 
-from .shapes import word
+from .shapes import stamp, text, time_of, word
 
 OPT_IN, OPT_OUT = "opt_in", "opt_out"
 
@@ -42,8 +42,20 @@ def changed_fields(installation: Installation) -> Sequence[Field]:
 
 
 def at_key(key: str) -> str:
-    """The text field beside it that says since when the state stands."""
+    """The text field beside it that says which state we wrote last, and when that was said."""
     return f"{key}_at"
+
+
+def since(value: str, at: datetime) -> str:
+    """What stands there: `opt_out 2026-01-05T09:00:00Z`."""
+    return f"{value} {stamp(at)}"
+
+
+def said_before(field: object) -> tuple[str, datetime] | None:
+    """State and time of the statement that we wrote last."""
+    value, _, at = text(field).partition(" ")
+    when = time_of(at)
+    return (value, when) if when is not None else None
 
 
 def title_of(key: str) -> str:

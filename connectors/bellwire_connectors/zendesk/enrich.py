@@ -10,7 +10,7 @@ from bellwire import Event, Json, Link, Person, PlatformRejected, PlatformUnauth
 
 from .account import bot_user_id, id_of
 from .client import Desk
-from .consents import hints
+from .consents import at_key, hints, said_before
 from .facts import without_blanks
 from .people import first_name, is_staff, needs_identities, person_of, phones_of
 from .sdk import Reader
@@ -118,11 +118,17 @@ def _about_user(event: Event, link: Link) -> Event:
     user = read.user(event.fetch["user"])
     lines = read.identities(event.fetch["user"])
     person = person_of(user, lines, link.installation)
-    fields = {event.fetch["field"]: event.fetch["said"]}
-    said = hints(fields, link.installation, at=event.occurred_at, source="zendesk", proof=event.fetch.get("proof", ""))
-    current = user.get("user_fields")
-    now = text(current.get(event.fetch["field"])) if isinstance(current, Mapping) else ""
-    if now and now != event.fetch["said"] and (time_of(user.get("updated_at")) or event.occurred_at) > event.occurred_at:
+    key, value = event.fetch["field"], event.fetch["said"]
+    given = user.get("user_fields")
+    current = given if isinstance(given, Mapping) else {}
+    ours = said_before(current.get(at_key(key)))
+    at = min(ours[1], event.occurred_at) if ours is not None and ours[0] == value else event.occurred_at
+    # the echo of our own write is as old as the statement that we wrote: a STOP in between stays newer. Where nothing tells
+    # the two apart, a yes proves nothing
+    proof = event.fetch.get("proof", "") if at_key(key) in current else ""
+    said = hints({key: value}, link.installation, at=at, source="zendesk", proof=proof)
+    now = text(current.get(key))
+    if now and now != value and (time_of(user.get("updated_at")) or event.occurred_at) > event.occurred_at:
         said = [one for one in said if one.state == "opted_out"]  # it was changed again: that has an event of its own
     if all(one.state == "opted_out" for one in said):  # a "no" counts for every number of theirs, also for a shared one
         person = replace(person, phones=phones_of({**user, "shared_phone_number": False}, lines))

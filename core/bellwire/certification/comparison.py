@@ -1,8 +1,8 @@
 """Are signatures compared in constant time? Judged by what happens, not by the source's look.
 
 The signature that came in and every digest that is computed are given as values that note when `==`, `in` or `startswith` look
-at them, also after they were decoded, stripped or cut. A verification that never compares them so, and calls
-`hmac.compare_digest`, is good. Where neither is seen (a comparison inside a library) the rule is not judged.
+at them. A verification that never compares them so, and calls `hmac.compare_digest`, is good. Where neither is seen (a comparison
+inside a library) the rule is not judged.
 """
 
 from __future__ import annotations
@@ -12,180 +12,46 @@ import binascii
 import hmac
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from bellwire.certification.kit import Kit
 from bellwire.certification.rules import Level, NotJudged, Rule, claim
 from bellwire.certification.scheme import OTHER_SECRET
+from bellwire.certification.tainted import Bytes, BytesName, CameText, Hmac, Seen, long, telling, told
 from bellwire.certification.watch import swap
 from bellwire.errors import SignatureMismatch
 from bellwire.model import WebhookRequest
 from bellwire.testing import NOW, SECRET
 
-_SHORT = 12  # what is shorter is an empty header, a version or a prefix
-
-
-@dataclass
-class Seen:
-    """How signatures were compared."""
-
-    open: list[str] = field(default_factory=list)
-    constant: int = 0
-
-
-_seen: Seen | None = None  # one watch at a time, as in `watch`
-
-
-def _long(*values: object) -> bool:
-    return all(isinstance(one, str | bytes | bytearray) and len(one) >= _SHORT for one in values)
-
-
-def _note(how: str, *values: object) -> None:
-    if _seen is not None and _long(*values):
-        _seen.open.append(how)
-
-
-class _Text(str):
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        _note("==", self, other)
-        return str.__eq__(self, other) is True
-
-    def __ne__(self, other: object) -> bool:
-        _note("!=", self, other)
-        return str.__eq__(self, other) is not True
-
-    def __hash__(self) -> int:
-        return str.__hash__(self)
-
-    def startswith(self, prefix: Any, *place: Any) -> bool:
-        _note("startswith", self, prefix)
-        return str.startswith(self, prefix, *place)
-
-    def encode(self, *how: Any, **more: Any) -> Any:
-        return _Bytes(str.encode(self, *how, **more))
-
-    def __getitem__(self, place: Any) -> Any:
-        return _Text(str.__getitem__(self, place))
-
-    def partition(self, sep: str) -> Any:
-        return tuple(_Text(one) for one in str.partition(self, sep))
-
-    def rpartition(self, sep: str) -> Any:
-        return tuple(_Text(one) for one in str.rpartition(self, sep))
-
-    def split(self, *how: Any, **more: Any) -> Any:
-        return [_Text(one) for one in str.split(self, *how, **more)]
-
-
-class _Bytes(bytes):
-    def __eq__(self, other: object) -> bool:
-        _note("==", self, other)
-        return bytes.__eq__(self, other) is True
-
-    def __ne__(self, other: object) -> bool:
-        _note("!=", self, other)
-        return bytes.__eq__(self, other) is not True
-
-    def __hash__(self) -> int:
-        return bytes.__hash__(self)
-
-    def decode(self, *how: Any, **more: Any) -> Any:
-        return _Text(bytes.decode(self, *how, **more))
-
-    def hex(self, *how: Any) -> Any:
-        return _Text(bytes.hex(self, *how))
-
-    def __getitem__(self, place: Any) -> Any:
-        found = bytes.__getitem__(self, place)
-        return found if isinstance(found, int) else _Bytes(found)
-
-
-def _same_kind(name: str) -> Callable[..., Any]:
-    def call(self: Any, *args: Any) -> Any:
-        return type(self)(getattr(type(self).__mro__[1], name)(self, *args))
-
-    return call
-
-
-for _kind in (_Text, _Bytes):
-    for _name in ("strip", "lstrip", "rstrip", "lower", "upper", "removeprefix", "removesuffix", "replace", "swapcase"):
-        setattr(_kind, _name, _same_kind(_name))
-
-
-def _told(value: Any) -> Any:
-    if type(value) is str:
-        return _Text(value)
-    return _Bytes(value) if type(value) is bytes else value
-
-
-class _Plainly(type):
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, bytes)
-
-
-class _BytesName(_Bytes, metaclass=_Plainly):
-    """What the name `bytes` means in a watched module: `bytes.fromhex` is told of, too."""
-
-    def __new__(cls, *args: Any, **more: Any) -> Any:
-        return _Bytes(*args, **more)
-
-    @classmethod
-    def fromhex(cls, text: str) -> Any:
-        return _Bytes(bytes.fromhex(text))
-
-
-class _Hmac:
-    """An HMAC object whose digests are told of."""
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def digest(self) -> Any:
-        return _Bytes(self._real.digest())
-
-    def hexdigest(self) -> Any:
-        return _Text(self._real.hexdigest())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
 
 @contextmanager
 def watching(kit: Kit) -> Iterator[Seen]:
     """Note how signatures are compared meanwhile."""
-    global _seen
-    _seen = seen = Seen()
-    real, make = hmac.compare_digest, hmac.new
+    real, make, digest = hmac.compare_digest, hmac.new, hmac.digest
 
-    def compare(one: Any, other: Any) -> bool:
-        if _long(one, other):
-            seen.constant += 1
-        return real(one, other)
+    def told_of(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **more: told(function(*args, **more), *args)
 
-    def telling(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, **more: _told(function(*args, **more))
+    with telling() as seen, ExitStack() as undo:
 
-    new: dict[Any, Any] = {
-        hmac.compare_digest: compare,
-        hmac.digest: telling(hmac.digest),
-        make: lambda *args, **more: _Hmac(make(*args, **more)),
-    }
-    new |= {one: telling(one) for one in _CODECS}
-    try:
-        with ExitStack() as undo:
-            for owner in (hmac, base64, binascii, *kit.watch().modules(also=("bellwire.signing",))):
-                for name, value in list(vars(owner).items()):
-                    if callable(value) and _hashable(value) and value in new:
-                        swap(undo, owner, name, new[value])
-            for owner in kit.watch().modules():
-                if "bytes" not in vars(owner):
-                    swap(undo, owner, "bytes", _BytesName)
-            yield seen
-    finally:
-        _seen = None
+        def compare(one: Any, other: Any) -> bool:
+            seen.constant += long(one, other)
+            return real(one, other)
+
+        new: dict[Any, Any] = {one: told_of(one) for one in _CODECS} | {
+            real: compare,
+            make: lambda *args, **more: Hmac(make(*args, **more)),
+            digest: lambda *args, **more: Bytes(digest(*args, **more)),
+        }
+        for owner in (hmac, base64, binascii, *kit.watch().modules(also=("bellwire.signing",))):
+            for name, value in list(vars(owner).items()):
+                if callable(value) and _hashable(value) and value in new:
+                    swap(undo, owner, name, new[value])
+        for owner in kit.watch().modules():
+            if "bytes" not in vars(owner):
+                swap(undo, owner, "bytes", BytesName)
+        yield seen
 
 
 _CODECS = (
@@ -233,7 +99,7 @@ def _compared(kit: Kit, requests: Sequence[WebhookRequest], signed: Sequence[str
     """How the headers `signed` are compared, in a request that is believed and in one that is not."""
     found = Seen()
     for request in requests:
-        told = replace(request, headers={**request.headers, **{name: _Text(request.headers[name]) for name in signed}})
+        told = replace(request, headers={**request.headers, **{name: CameText(request.headers[name]) for name in signed}})
         with watching(kit) as seen, suppress(SignatureMismatch):
             kit.scheme.verify(told, (SECRET,), NOW)
         found.open += seen.open

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from bellwire.certification.house import House
 from bellwire.certification.kit import Kit
@@ -13,7 +14,7 @@ from bellwire.certification.quality import Step
 from bellwire.certification.rules import Level, NotJudged, Rule, claim
 from bellwire.domain import msisdn as numbers
 from bellwire.errors import SignatureMismatch
-from bellwire.model import ConsentChange, ConsentHint, ConsentState, Event, Msisdn, Person, Purpose, WebhookRequest
+from bellwire.model import ConsentChange, ConsentHint, ConsentState, Event, Link, Msisdn, Person, Purpose, WebhookRequest
 from bellwire.testing import NOW, FixedClock
 
 _DAY = timedelta(days=1)
@@ -29,6 +30,23 @@ def _house(kit: Kit, clock: FixedClock | None = None, *, max_age_s: int | None =
 def real(events: Sequence[Event]) -> list[Event]:
     """Without what needs a call first, or is a test: these text nobody."""
     return [replace(event, fetch={}, test=False) for event in events]
+
+
+def whole(kit: Kit, at: Platform, events: Sequence[Event]) -> list[Event]:
+    """The events as the engine decides them: what has ids only is completed at the stand-in. Raises NotJudged where it can't be."""
+    enrich, found = kit.connector.enrich, list[Event]()
+    for event in events:
+        if not event.fetch or enrich is None:
+            found.append(event)
+            continue
+        done = at.run(partial(_enriched, enrich, event, at.link(), found))
+        if done.error is not None:
+            raise NotJudged(f"`enrich` gets nothing from the stand-in ({type(done.error).__name__})")
+    return real(found)
+
+
+def _enriched(enrich: Callable[[Event, Link], Event], event: Event, link: Link, found: list[Event]) -> None:
+    found.append(enrich(event, link))
 
 
 # -- repeats ------------------------------------------------------------------------------------------------------
@@ -182,8 +200,8 @@ def _read_all(kit: Kit, at: Platform, requests: Sequence[WebhookRequest]) -> lis
             kit.connector.verify(signed, made, at.clock.now())
         except SignatureMismatch as e:
             raise NotJudged(f"the stand-in's webhooks are not believed: {e}") from e
-        found += real(kit.connector.read(signed, made))
-    return found
+        found += kit.connector.read(signed, made)
+    return whole(kit, at, found)
 
 
 def _loop(kit: Kit) -> None:

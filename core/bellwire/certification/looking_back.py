@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bellwire.certification.facts import real
+from bellwire.certification.facts import real, whole
 from bellwire.certification.house import House
 from bellwire.certification.kit import Kit
 from bellwire.certification.platform import Platform
@@ -24,7 +24,7 @@ def _reconcile(kit: Kit, at: Platform) -> list[Event]:
         raise NotJudged("it has no reconcile")
     done = at.run(lambda: found.extend(reconcile(at.link(), NOW - _DAY)))
     claim(done.error is None, f"reconcile raised {type(done.error).__name__}: {done.error}")
-    return real(found)
+    return whole(kit, at, found)
 
 
 def _gap(kit: Kit) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bellwire.engine.calls import Job
 from bellwire.errors import Unreachable
-from bellwire.model import CarrierAccount, Dlr, Outcome
+from bellwire.model import CarrierAccount, Dlr, Outcome, Verdict
 
 #: Gets what a job's call brought, in the loop's thread.
 Ended = Callable[[Sequence[Outcome] | Exception], None]
@@ -59,11 +59,19 @@ class Sessions:
         if send is None:
             ended(Unreachable(f"{job.carrier.name} has no send"))
             return
+        announced: dict[UUID, list[asyncio.TimerHandle]] = {}
         try:
             for message in job.messages:
-                for planned in plan(message) if plan else ():
+                announced[message.message_id] = [
                     loop.call_later(planned.after_s, self._arrived, job.account, message.message_id, planned.dlr)
-            ended(await asyncio.wait_for(send(job.messages, job.account), self._limit_s))
+                    for planned in (plan(message) if plan else ())
+                ]
+            outcomes = await asyncio.wait_for(send(job.messages, job.account), self._limit_s)
+            for outcome in outcomes:
+                if outcome.verdict is Verdict.REJECTED:  # what was not taken reaches nobody, and the next try announces again
+                    for receipt in announced.get(outcome.message_id, ()):
+                        receipt.cancel()
+            ended(outcomes)
         except Exception as e:  # the worker's loop: a carrier's bug must not lose its message
             ended(e)
 

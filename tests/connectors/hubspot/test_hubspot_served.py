@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from bellwire import Status
-from bellwire.engine import pending
+from bellwire.engine import pending, privacy
 from bellwire.engine.links import EngineLink
 from bellwire.model import WebhookRequest
 from bellwire.plugins import Plugins, load_plugins
@@ -314,3 +314,22 @@ def test_an_admin_is_sent_to_hubspot_to_choose_a_portal(world: World, app: App) 
     answer = world.a.client.get(f"/install/hubspot?installation={app.first['id']}")
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("https://app.hubspot.com/oauth/authorize?client_id=client-1&")
+
+
+# -- privacy ----------------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_erased_there_is_erased_here(world: World, app: App) -> None:
+    template(world)
+    told = fields(app.send(app.sample("message_requested")))
+    other = {
+        "callbackId": "ap-2",
+        "object": {"objectId": 9002, "objectType": "CONTACT", "properties": {"mobilephone": "+12025550143"}},
+    }
+    template(world, "plain", "Hello")
+    kept = fields(app.send(app.sample("message_requested", **other, inputFields={"template": "plain"})))
+    assert len(app.send(app.sample("person_erase_requested")).json["events"]) == 1
+    assert privacy.step(world.runtime.engine) == 1
+    erased = world.a.get(f"/v1/messages/{told['message_id']}").json
+    assert (erased["to"], erased["text"]) == (None, None)
+    assert world.a.get(f"/v1/messages/{kept['message_id']}").json["to"] == "+12025550143"

@@ -38,7 +38,7 @@ def changes(desk: Zendesk) -> int:
 
 def test_a_stop_stands_on_the_user_with_its_time(desk: Zendesk, link: LooseLink, ana: int) -> None:
     say(link, OUT)
-    assert (stands(desk, ana), stands(desk, ana, "sms_consent_at")) == ("opt_out", "2026-01-05T09:00:00Z")
+    assert (stands(desk, ana), stands(desk, ana, "sms_consent_at")) == ("opt_out", "opt_out 2026-01-05T09:00:00Z")
 
 
 def test_the_same_again_changes_nothing_and_an_older_one_neither(desk: Zendesk, link: LooseLink, ana: int) -> None:
@@ -47,7 +47,7 @@ def test_the_same_again_changes_nothing_and_an_older_one_neither(desk: Zendesk, 
     say(link, IN, minutes=-30)
     assert (stands(desk, ana), changes(desk)) == ("opt_out", 1)
     say(link, IN, minutes=30)
-    assert (stands(desk, ana), stands(desk, ana, "sms_consent_at")) == ("opt_in", "2026-01-05T09:30:00Z")
+    assert (stands(desk, ana), stands(desk, ana, "sms_consent_at")) == ("opt_in", "opt_in 2026-01-05T09:30:00Z")
 
 
 def test_a_stop_reaches_everybody_with_that_number_and_a_yes_one_person(desk: Zendesk, link: LooseLink, ana: int) -> None:
@@ -67,6 +67,13 @@ def test_somebody_the_search_does_not_know_yet_is_found_by_reference(desk: Zende
     user = desk.add_user("Bo Example", phone=None)
     say(link, OUT, ref=f"user/{user}")
     assert stands(desk, user) == "opt_out"
+
+
+def test_without_the_field_for_the_time_the_state_stands_alone(desk: Zendesk, link: LooseLink, ana: int) -> None:
+    del desk.users[ana]["user_fields"]["sms_consent_at"]
+    say(link, OUT)
+    say(link, OUT)
+    assert (stands(desk, ana), stands(desk, ana, "sms_consent_at"), changes(desk)) == ("opt_out", None, 1)
 
 
 def test_somebody_who_is_gone_is_passed_over(desk: Zendesk, link: LooseLink, ana: int) -> None:

@@ -190,7 +190,8 @@ def said(user: int, value: str) -> Event:
 
 
 def test_a_no_counts_for_every_number_and_a_yes_for_the_one_that_is_texted(desk: Zendesk, link: LooseLink) -> None:
-    user = desk.add_user("Bo Example", phone="+12025550150", lines=["+12025550151"], shared_phone_number=True)
+    fields = {"sms_consent": None, "sms_consent_at": None}
+    user = desk.add_user("Bo Example", phone="+12025550150", lines=["+12025550151"], shared_phone_number=True, user_fields=fields)
     no, yes = enrich(said(user, "opt_out"), link).people["customer"], enrich(said(user, "opt_in"), link).people["customer"]
     assert (list(no.phones), list(yes.phones)) == (["+12025550150", "+12025550151"], ["+12025550151"])
     assert [(str(one.purpose), str(one.state), one.at, one.proof) for one in no.consents] == [
@@ -198,6 +199,29 @@ def test_a_no_counts_for_every_number_and_a_yes_for_the_one_that_is_texted(desk:
         ("marketing", "opted_out", NOW, "e1"),
     ]
     assert [(str(one.purpose), str(one.state)) for one in yes.consents] == [("transactional", "opted_in")]
+
+
+ECHOES: list[tuple[str, Any, int, str]] = [
+    ("our own write is as old as what was said", "opt_in 2026-01-05T08:50:00Z", -600, "e1"),
+    ("an agent's own change is of its time", "opt_out 2026-01-05T08:50:00Z", 0, "e1"),
+    ("the first change of all", None, 0, "e1"),
+    ("a time that nobody can read", "opt_in yesterday", 0, "e1"),
+    ("a clock of ours that goes fast", "opt_in 2026-01-05T09:50:00Z", 0, "e1"),
+]
+
+
+@pytest.mark.parametrize(("since", "seconds", "proof"), [row[1:] for row in ECHOES], ids=[row[0] for row in ECHOES])
+def test_a_yes_is_as_old_as(desk: Zendesk, link: LooseLink, since: Any, seconds: int, proof: str) -> None:
+    """A STOP between our START and its echo from the desk stays the newer one."""
+    user = desk.add_user("Bo Example", phone="+12025550150", user_fields={"sms_consent": "opt_in", "sms_consent_at": since})
+    [one] = enrich(said(user, "opt_in"), link).people["customer"].consents
+    assert (one.at, one.proof) == (NOW + timedelta(seconds=seconds), proof)
+
+
+def test_where_nothing_tells_an_echo_apart_a_yes_proves_nothing(desk: Zendesk, link: LooseLink) -> None:
+    user = desk.add_user("Bo Example", phone="+12025550150", user_fields={"sms_consent": "opt_in"})
+    [one] = enrich(said(user, "opt_in"), link).people["customer"].consents
+    assert one.proof == ""
 
 
 def test_a_yes_that_was_taken_back_meanwhile_says_nothing(desk: Zendesk, link: LooseLink, clock: Any) -> None:
