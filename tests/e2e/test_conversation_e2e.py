@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -195,6 +196,11 @@ def hamlet(sqlite_url: str, plugins: Plugins) -> Iterator[Town]:
         yield made
 
 
+def stands(desk: Zendesk, user: int, state: str) -> bool:
+    """Whether this is what a user's profile says of texts."""
+    return bool(desk.users[user]["user_fields"].get("sms_consent") == state)
+
+
 def test_the_conversation_and_stop_in_its_middle(town: Town) -> None:
     desk, ticket, ana = town.desk, town.ticket, town.ana
 
@@ -274,9 +280,7 @@ def test_the_conversation_and_stop_in_its_middle(town: Town) -> None:
     # the desk's echo of a START comes after the next STOP, and changes nothing
     for word, state in (("STOP", "opt_out"), ("START", "opt_in"), ("STOP", "opt_out")):
         town.texts_back(word)
-        town.until(
-            lambda state=state: desk.users[ana]["user_fields"].get("sms_consent") == state, f"the desk does not know of {word}"
-        )  # type: ignore[misc]  # bound now
+        town.until(partial(stands, desk, ana, state), f"the desk does not know of {word}")
     town.deliver()
     town.until(town.quiet, "an echo never ends")
     assert town.api.get(f"/v1/consents/{PHONE}").json["transactional"]["state"] == "opted_out"

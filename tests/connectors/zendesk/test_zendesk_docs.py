@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bellwire.testing import certified, installation, sample, samples
+from bellwire.testing import installation, sample, samples
 from bellwire_connectors.zendesk import connector
 from bellwire_connectors.zendesk.events import TYPES
 from bellwire_connectors.zendesk.setup import CONDITIONS, trigger_body
@@ -63,6 +63,3 @@ def test_the_request_of_the_page_has_what_is_needed() -> None:
     asked = json.loads(block[block.index("{") :])
     assert set(asked["credentials"]) == {"subdomain", "email", "api_token"}
     assert asked["connector"] == connector.name
-
-
-test_certified = certified("bellwire_connectors.zendesk")
