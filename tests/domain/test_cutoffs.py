@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from bellwire.domain.cutoffs import Cutoff, next_cutoff
-from bellwire.domain.deadlines import Rules, plan, read_rules
+from bellwire.domain.deadline_rules import Rules, read_rules
+from bellwire.domain.deadlines import plan
 from bellwire.errors import FieldInvalid
 from bellwire.model import Event
 from hypothesis import given

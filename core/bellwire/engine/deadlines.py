@@ -18,6 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from bellwire.domain import deadlines, newest
+from bellwire.domain.deadline_rules import Rules, read_rules
 from bellwire.domain.deadlines import Deadline, Plan
 from bellwire.engine.rows import pack_event, stamp, unpack_event
 from bellwire.errors import FieldInvalid, StoreUnavailable
@@ -84,13 +85,13 @@ def effects(ground: Ground) -> Sequence[Callable[[sa.Connection], None]]:
     return [partial(_keep_up, ground, state, planned)] if state is not None or planned else []
 
 
-def rules_of(installation: Installation) -> deadlines.Rules:
+def rules_of(installation: Installation) -> Rules:
     """An installation's rules; the defaults where its setting can't be read."""
     try:
-        return deadlines.read_rules(installation.settings.get("deadlines"))
+        return read_rules(installation.settings.get("deadlines"))
     except FieldInvalid as e:  # checked when it is set: only an older version's can be wrong
         log.warning("deadlines can't be read", extra={"installation": show("ins", installation.id), "field": e.field})
-        return deadlines.Rules()
+        return Rules()
 
 
 def _keep_up(ground: Ground, state: newest.State | None, planned: Plan, connection: sa.Connection) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bellwire.domain.addresses import check_url
 from bellwire.domain.country_codes import country_code
-from bellwire.domain.deadlines import read_rules
+from bellwire.domain.deadline_rules import read_rules
 from bellwire.domain.limits import parse_rate
 from bellwire.domain.pricing import parse_prices
 from bellwire.errors import FieldInvalid
