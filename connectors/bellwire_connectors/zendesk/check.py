@@ -63,7 +63,7 @@ def _webhooks(desk: Desk) -> Iterator[CheckResult]:
     idle = [one for one in (found.events, found.conditional) if one is not None and one.get("status") != "active"]
     lacks = f"; not subscribed: {', '.join(found.missing)}" if found.missing else ""
     detail = "switched off at Zendesk" if idle else f"{sum(one is not None for one in (found.events, found.conditional))}{lacks}"
-    yield CheckResult(name="webhooks", ok=not idle and not found.missing, detail=detail)
+    yield CheckResult(name="webhooks", ok=not idle and not found.outdated, detail=detail)
     if not desk.installation.secrets:
         yield CheckResult(
             name="signing_secret", ok=False, detail="not known yet: nothing that comes is believed; reconcile fetches it"

@@ -39,6 +39,7 @@ class Webhooks:
     conditional: Mapping[str, Any] | None = None
     events: Mapping[str, Any] | None = None
     missing: list[str] = field(default_factory=list)  # event types that the second one lacks
+    outdated: bool = False  # it is one that we made, and not as we would make it now
 
 
 def subscribe(link: Link) -> None:
@@ -57,7 +58,7 @@ def subscribe(link: Link) -> None:
         conditional = found.conditional or _make(desk, url, f"{NAME} triggers", [CONDITIONAL])
         secrets["signing_secret"] = _secret(desk, conditional)
         _triggers(desk, id_of_webhook(conditional))
-    if found.events is not None and found.missing:
+    if found.events is not None and found.outdated:
         desk.delete(f"webhooks/{id_of_webhook(found.events)}")  # what it subscribes to can't be added to by the documents
         found.events = None
     events = found.events or _make(desk, url, f"{NAME} events", wanted)
@@ -87,7 +88,9 @@ def ours(desk: Desk, url: str) -> Webhooks:
             found.conditional = found.conditional or one
         elif found.events is None:
             found.events = one
-            found.missing = sorted(set(event_types(desk.installation)) - subscribed)
+            wanted = set(event_types(desk.installation))
+            found.missing = sorted(wanted - subscribed)
+            found.outdated = str(one.get("name") or "").startswith(NAME) and wanted != subscribed  # an admin's own stays as it is
     return found
 
 

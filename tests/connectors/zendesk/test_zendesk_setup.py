@@ -96,6 +96,26 @@ def test_a_webhook_that_lacks_a_type_is_made_anew(desk: Zendesk, link: LooseLink
     assert (again.id != hook.id, made.credentials["signing_secret"]) == (True, again.secret)
 
 
+def test_an_admin_s_own_webhook_stays_as_it_is(desk: Zendesk, link: LooseLink) -> None:
+    own = {"name": "For texts", "status": "active", "http_method": "POST", "request_format": "json"}
+    wanted = {**own, "endpoint": link.installation.webhook_url, "subscriptions": ["zen:event-type:ticket.created"]}
+    desk.post_webhook(sent={"webhook": wanted})
+    made = subscribe(link)
+    [hook] = desk.webhooks.values()
+    assert (hook.name, hook.subscriptions) == ("For texts", ["zen:event-type:ticket.created"])
+    assert made.credentials["signing_secret"] == hook.secret
+    link._installation = made
+    told = check(link)["webhooks"]
+    assert (told.ok, "not subscribed: zen:event-type:ticket.agent_assignment_changed" in told.detail) == (True, True)
+
+
+def test_who_changes_over_to_triggers_gets_no_ticket_twice(desk: Zendesk, open_link: Callable[..., LooseLink]) -> None:
+    subscribe(open_link())
+    subscribe(open_link(tickets_by="triggers"))
+    subscriptions = {one for hook in desk.webhooks.values() for one in hook.subscriptions}
+    assert {one for one in subscriptions if "ticket" in one} == {"conditional_ticket_events"}
+
+
 def test_the_user_we_act_as_is_looked_up_once(desk: Zendesk, open_link: Callable[..., LooseLink]) -> None:
     link = open_link(bot_user_id="")
     subscribe(link)
