@@ -91,8 +91,7 @@ def _filled(event: Event, task: Mapping[str, Any], *zones: str) -> Event:
     }
     if event.type == "task.status_changed":
         fields["previous.task.status"] = "incomplete" if done else "completed"
-    made = happenings.with_worker(event, _worker(event, task), fields)
-    return replace(made, cancels=(event.subject,)) if done and event.type == "task.status_changed" else made
+    return happenings.with_worker(event, _worker(event, task), fields)
 
 
 def _worker(event: Event, task: Mapping[str, Any]) -> Person | None:

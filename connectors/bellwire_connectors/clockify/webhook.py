@@ -130,7 +130,6 @@ def _shift(kind: str) -> Callable[[WebhookRequest, Installation], Sequence[Event
     def reader(request: WebhookRequest, installation: Installation) -> Sequence[Event]:
         event = request.header(EVENT_HEADER)
         found = read_body(Assignment, request.body, f"clockify {event}")
-        subject = f"shift/{found.assignmentId}"
         # a body of ids only, without any time: an hour tells one change from the next, and a repeat from a change
         when = stamp(request.received_at)[:13] if kind == "shift.changed" else ""
         readable = bool(installation.credentials.get("api_key")) and kind != "shift.cancelled"
@@ -139,11 +138,10 @@ def _shift(kind: str) -> Callable[[WebhookRequest, Installation], Sequence[Event
                 kind,
                 id=digest(event, found.assignmentId, when),
                 fact=f"{found.assignmentId}:{when}",
-                subject=subject,
+                subject=f"shift/{found.assignmentId}",
                 at=request.received_at,
                 worker=Person(ref=found.userId),
                 data=happenings.shift(id=found.assignmentId),
-                cancels=(subject,) if kind == "shift.cancelled" else (),
                 fetch={"assignment": found.assignmentId} if readable else {},
             )
         ]
@@ -165,7 +163,6 @@ def _task(request: WebhookRequest, kind: str) -> Sequence[Event]:
     task = read_body(Task, request.body, f"clockify {event}")
     if kind == "task.status_changed" and task.status != "DONE":
         return []
-    done = task.status == "DONE"
     return [
         happenings.event(
             kind,
@@ -176,7 +173,6 @@ def _task(request: WebhookRequest, kind: str) -> Sequence[Event]:
             worker=Person(ref=assignee),
             data=happenings.task(id=task.id, title=task.name, status=task.status),
             changed=("task.status",) if kind == "task.status_changed" else (),
-            cancels=(f"task/{task.id}",) if done else (),
         )
         for assignee in dict.fromkeys(task.assigneeIds or ())
     ]

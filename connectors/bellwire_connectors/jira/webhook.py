@@ -157,21 +157,21 @@ def _updated(request: WebhookRequest, installation: Installation, found: Deliver
     changelog = found.changelog or Changelog()
     assignee = found.issue.fields_.assignee
     worker = assignee.person() if assignee else None
-    done = (found.issue.fields_.status or StatusField()).statusCategory.key == "done"
     stage = changelog.id or delivery
     for item in {one.field.lower(): one for one in changelog.items}.values():
         match item.field.lower():
             case "assignee":
                 former = Person(ref=item.from_, name=item.from_string)
+                # first: it ends the task's deadlines, which begin anew with who has it now
+                if item.from_:
+                    yield _event(
+                        request, installation, found, "task.unassigned", f"{delivery}:unassigned", stage, former, ("task.assignee",)
+                    )
                 if item.to:
                     named = worker if worker and assignee and item.to in (assignee.accountId, assignee.name) else None
                     taker = named or Person(ref=item.to, name=item.to_string)
                     yield _event(
                         request, installation, found, "task.assigned", f"{delivery}:assigned", stage, taker, ("task.assignee",)
-                    )
-                if item.from_:
-                    yield _event(
-                        request, installation, found, "task.unassigned", f"{delivery}:unassigned", stage, former, ("task.assignee",)
                     )
             case "status":
                 yield _event(
@@ -184,7 +184,6 @@ def _updated(request: WebhookRequest, installation: Installation, found: Deliver
                     worker,
                     ("task.status",),
                     previous=item.from_string,
-                    cancels=done,
                 )
             case "duedate" if found.issue.fields_.duedate:
                 yield _event(request, installation, found, "task.due", f"{delivery}:due", stage, worker, ("task.due_at",))
@@ -201,7 +200,6 @@ def _event(
     changed: Sequence[str] = (),
     *,
     previous: str = "",
-    cancels: bool = False,
 ) -> Event:
     issue, fields = found.issue, found.issue.fields_
     site = str(installation.credentials.get("site_url") or "").rstrip("/")
@@ -215,6 +213,7 @@ def _event(
         project=(fields.project or Named()).name,
         zones=(worker.timezone if worker else "", installation.timezone),
     )
+    data["task.status_category"] = fields.status.statusCategory.key if fields.status else ""
     return happenings.event(
         kind,
         id=event_id,
@@ -225,5 +224,4 @@ def _event(
         actor=found.user.person() if found.user else None,
         data=happenings.new_date(data) if kind == "task.due" else data,
         changed=changed,
-        cancels=(f"task/{issue.key}",) if cancels else (),
     )

@@ -118,9 +118,9 @@ def _changed(found: Pulse, received_at: datetime, zone: str, *, readable: bool) 
     match found.columnType:
         case "multiple-person" | "people" | "person":
             before, after = people_in(found.previousValue), people_in(found.value)
-            for kind, who in [("task.assigned", one) for one in after if one not in before] + [
-                ("task.unassigned", one) for one in before if one not in after
-            ]:
+            gone = [("task.unassigned", one) for one in before if one not in after]
+            # who is gone first: it ends the task's deadlines, which begin anew with who has it now
+            for kind, who in [*gone, *(("task.assigned", one) for one in after if one not in before)]:
                 yield _event(found, received_at, kind, worker=who, changed="task.assignee", fetch=readable)
         case "color" | "status":
             status, previous = _label(found.value), _label(found.previousValue)

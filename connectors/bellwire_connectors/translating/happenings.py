@@ -42,11 +42,11 @@ def event(
     actor: Person | None = None,
     data: Mapping[str, Json] | None = None,
     changed: Sequence[str] = (),
-    cancels: Sequence[str] = (),
     fetch: Mapping[str, str] | None = None,
 ) -> Event:
     """One event. `fact` without its type; `changed`: our names of the fields that it changed.
 
+    What a shift that is off or a finished task makes pointless is the engine's to end: one shift may be several people's.
     `actor`: who did it; `actor.is_worker` keeps people from being texted about what they did themselves.
     The person the event is about stands as `customer` and as `worker`; an enriched event's by `with_worker`. Blank fields are
     left out: a missing field is empty in a condition and refused in a template.
@@ -73,7 +73,6 @@ def event(
         subject=subject,
         people=people,
         data={name: value for name, value in fields.items() if value is not None and value != ""},
-        cancels=cancels,
         fetch=fetch or {},
     )
 

@@ -158,7 +158,6 @@ def _events(action: Action, received_at: datetime, *, readable: bool) -> Iterato
             previous=before,
             changed="task.status",
             fetch=readable,
-            cancels=card.dueComplete,
         )
     if "due" in data.old and card.due:
         yield _event(action, received_at, "task.due", changed="task.due_at", fetch=readable)
@@ -175,7 +174,6 @@ def _event(
     previous: str = "",
     changed: str = "",
     fetch: bool = False,
-    cancels: bool = False,
 ) -> Event:
     card, data = action.data.card, action.data
     part = part or kind.partition(".")[2]
@@ -198,6 +196,5 @@ def _event(
         actor=action.memberCreator.person() if action.memberCreator else None,
         data=happenings.new_date(fields) if kind == "task.due" else fields,
         changed=(changed,),
-        cancels=(f"task/{card.id}",) if cancels else (),
         fetch={"card": card.id} if fetch else {},
     )
