@@ -161,16 +161,17 @@ class Kit:
                     outcome=Outcome.NOT_JUDGED,
                     means=rule.means,
                     detail=f"says nothing while `{needed}` fails",
+                    waits=True,
                 )
         return judged(rule, self)
 
     def _fails(self, rule: Rule) -> bool:
         answer = self.ask(rule)
-        return answer.outcome is Outcome.FAILED or answer.detail.startswith("says nothing while")
+        return answer.outcome is Outcome.FAILED or answer.waits
 
     def _ticked(self, rule: Rule, answer: Answer) -> Answer:
         exempt = self.quality.exemption(rule.name)
-        if exempt and answer.outcome is Outcome.NOT_JUDGED and not answer.detail.startswith("says nothing while"):
+        if exempt and answer.outcome is Outcome.NOT_JUDGED and not answer.waits:
             return replace(answer, outcome=Outcome.EXEMPT, detail=exempt)
         if exempt and answer.outcome is Outcome.FAILED:
             return replace(answer, detail=f"the exemption is refused, the rule applies: {answer.detail}")

@@ -53,7 +53,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One line of a scorecard. `elsewhere`: it was not judged because the author's stand-in is not installed here."""
+    """One line of a scorecard.
+
+    `elsewhere`: it was not judged because the author's stand-in is not installed here. `waits`: because a rule that it needs fails.
+    """
 
     rule: str
     level: Level
@@ -61,6 +64,7 @@ class Answer:
     means: str
     detail: str = ""
     elsewhere: bool = False
+    waits: bool = False
 
 
 class NotJudged(Exception):
