@@ -172,6 +172,17 @@ def test_a_stand_in_that_is_not_installed_here_is_said_and_not_green() -> None:
     assert (found.passed, found.reached) == (True, Level.BRONZE)
 
 
+def test_ours_are_not_blamed_where_only_the_wheel_is() -> None:
+    """A wheel has no tests, and so no stand-in: what needs it is not judged, and nothing else speaks for it."""
+    from bellwire_connectors.shopify import connector
+
+    quality = quality_of(connector.samples)
+    away = quality.model_copy(update={"stand_in": Named(module="no_such_stand_in", name="Shop")})
+    found = Kit(connector, quality=away, scale=LITTLE).card()
+    assert (found.claimed, found.reached, found.passed, found.why) == (Level.GOLD, Level.BRONZE, True, "")
+    assert all(one.elsewhere for one in found.answers if one.outcome is Went.NOT_JUDGED and one.level is Level.SILVER)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -137,9 +137,14 @@ class Kit:
 
     @contextmanager
     def platform(self, *, own: bool = False) -> Iterator[Platform]:
-        """A platform for one rule. `own`: only the author's stand-in will do. Raises NotJudged."""
-        if own and self._make is None:
-            raise NotHere(self.no_stand_in) if self.is_elsewhere else NotJudged(self.no_stand_in)
+        """A platform for one rule. `own`: only the author's stand-in will do. Raises NotJudged.
+
+        Where the author has a stand-in that is not installed here, the generic server does not speak for it.
+        """
+        if self._make is None and self.is_elsewhere:
+            raise NotHere(self.no_stand_in)
+        if self._make is None and own:
+            raise NotJudged(self.no_stand_in)
         with platform(self.connector, self.at, self._make, subject=lambda: self.subject_of_samples, roots=self.roots) as made:
             yield made
 

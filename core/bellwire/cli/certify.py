@@ -75,4 +75,7 @@ def _show(card: Scorecard, took_s: float) -> None:
     count = Counter(one.outcome for one in card.answers)
     told = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome if count[outcome])
     say(f"{card.name}: {told}, in {took_s:.1f} s")
+    away = sum(one.elsewhere for one in card.answers)
+    if away:
+        say(f"{card.name}: {away} rules can be judged only where its stand-in is installed: run it from the source tree")
     say(f"{card.name}: claims {card.claimed or 'no level'}, reaches {card.reached or 'none'}{f': {card.why}' if card.why else ''}")
