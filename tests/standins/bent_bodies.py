@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -51,7 +52,7 @@ def bent(draw: st.DrawFn) -> tuple[str, bytes]:
             for step in way[:-1]:
                 target = target[step]
             if draw(st.booleans()):
-                target[way[-1]] = draw(junk)
+                target[way[-1]] = copy.deepcopy(draw(junk))  # the same list in two places would hold itself
             else:
                 del target[way[-1]]
         except (KeyError, IndexError, TypeError):
