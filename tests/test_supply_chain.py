@@ -30,6 +30,7 @@ LICENCES = {
     "Apache-2.0 OR BSD-3-Clause",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "LGPL-2.1-only OR MIT",
     "MIT",
     "MIT-0",
     "MIT OR Apache-2.0",

@@ -73,7 +73,7 @@ def _found(enabled: Sequence[str], only: Collection[str] | None) -> list[_Found]
         if len(matching) == 1:
             chosen += [one for one in matching if one not in chosen]
         elif matching:
-            who = " and ".join(f"{_normal(one.info.distribution)}/{one.info.name}" for one in matching)
+            who = " and ".join(sorted(f"{_normal(one.info.distribution)}/{one.info.name}" for one in matching))
             chosen += [_not_loaded(one, PluginState.BROKEN, f"two have this name; enable one of {who}") for one in matching]
         elif not any(one.info.name == wanted for one in ours):
             info = PluginInfo(name=wanted, state=PluginState.NOT_INSTALLED, error="is enabled, but no distribution brings it")
