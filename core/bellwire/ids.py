@@ -15,10 +15,13 @@ _VARIANT = 0x2 << 62
 
 
 def new_id() -> UUID:
-    """A new id: 48 bits of milliseconds, then 74 random bits, so that ids sort by the time they were made."""
-    millis = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10))
-    return as_id((millis << 80) | _VERSION_7 | ((noise >> 68) << 64) | _VARIANT | (noise & 0x3FFF_FFFF_FFFF_FFFF))
+    """A new id: 48 bits of milliseconds, 12 of their fraction (RFC 9562 section 6.2, method 3), 62 random ones.
+
+    Ids sort by the time they were made: what one thread makes one after the other, also within a millisecond.
+    """
+    millis, nanos = divmod(time.time_ns(), 1_000_000)
+    noise = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
+    return as_id((millis << 80) | _VERSION_7 | ((nanos * 4096 // 1_000_000) << 64) | _VARIANT | noise)
 
 
 def as_id(number: int) -> UUID:

@@ -6,9 +6,9 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
+from bellwire.asked import stop_signal
 from bellwire.config import load
 from bellwire.engine.process import Process
 
@@ -18,13 +18,12 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     if sys.platform == "linux":  # a proof that is stopped leaves nothing behind
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    wait = stop_signal(signal.SIGTERM)
     process = Process(load(os.environ, Path.cwd()), kind="work")
     process.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    stop.wait()
+    wait()
     process.drain()
 
 

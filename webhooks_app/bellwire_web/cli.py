@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -111,13 +110,12 @@ def work(setup: Setup) -> None:
     if sqlite_path(setup.config.database_url) is not None:
         raise ConfigInvalid("work: SQLite has one process that writes, `bellwire serve`; several workers need PostgreSQL")
     ready(setup, 1)
+    from bellwire.asked import stop_signal
     from bellwire.engine.process import Process
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    wait = stop_signal(signal.SIGTERM, signal.SIGINT)
     process = Process(setup.config, kind="work")
     process.start()
     note("Working. Stop with Ctrl-C.")
-    stop.wait()
+    wait()
     process.drain()

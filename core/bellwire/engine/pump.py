@@ -49,6 +49,7 @@ BEAT_S = 0.5
 LEASE_S = DEAD_S - 1.5  # after its last beat a worker starts no more calls, well before others may call it dead
 SWEEP_S = 1.0
 JUMP_S = 5.0  # a wall clock that goes back by more was set, not corrected
+JUMPED_S = 30.0  # for so long after that a transaction may still commit times from before
 POLL_S = {"sqlite": 0.25, "postgresql": 0.02}  # others write too: the command line, other processes
 GATHER_S = 0.002  # completions that come close together are recorded together
 
@@ -71,6 +72,7 @@ class Pump:
         self._watch = Watch()
         self._places: dict[UUID, Place] = {}
         self._ahead: timedelta | None = None  # the wall clock over the monotonic one, when last seen
+        self._jumped_until = 0.0
         self._accounts = Accounts(engine.configs, engine.plugins.carriers.keys())
         self._rand = random.Random()  # noqa: S311  # jitter, not secrets
         self._flying: dict[UUID, UUID] = {}  # message → account
@@ -192,6 +194,8 @@ class Pump:
         held = {message.message_id for one in finished for message in one.job.messages}
         ahead = self._engine.now() - _MONOTONIC_BEGAN - timedelta(seconds=clock)
         jumped_back = self._ahead is not None and self._ahead - ahead > timedelta(seconds=JUMP_S)
+        if jumped_back:
+            self._jumped_until = clock + JUMPED_S
         cycle = Cycle(
             engine=self._engine,
             accounts=self._accounts,
@@ -208,7 +212,7 @@ class Pump:
         def run(connection: sa.Connection) -> Cycled:
             if not self._registered:
                 workers.register(connection, self.worker_id, self._kind, os.getpid(), socket.gethostname(), self._engine.now())
-            if jumped_back:
+            if jumped_back or (sweep and clock < self._jumped_until):
                 dispatch.set_back(connection, self._engine.now())
             cycled = cycle.run(connection)
             if found:
