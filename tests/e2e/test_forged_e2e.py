@@ -96,12 +96,19 @@ def test_another_app_s_secret_is_refused(server: Server, tenant: Tenant, shop: S
 
 
 def is_refused(server: Server, tenant: Tenant, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> None:
-    rows = server.rows(tenant)
+    rows = taken(server, tenant)
     said = exchange(url, headers, body)
     assert said.status == 401, said
     assert said.headers["content-type"] == "application/problem+json"
     assert json.loads(said.body)["code"] == "signature_mismatch"
-    assert server.rows(tenant) == rows
+    assert taken(server, tenant) == rows
+
+
+def taken(server: Server, tenant: Tenant) -> dict[str, int]:
+    """What a body that is taken leaves behind; an earlier text's own way goes on meanwhile."""
+    tables = ("seen", "events", "decisions", "messages", "contacts", "consents", "privacy_requests")
+    rows = server.rows(tenant)
+    return {table: rows[table] for table in tables}
 
 
 def test_a_signed_body_may_not_change_its_topic_for_a_worse_one(server: Server, tenant: Tenant, shop: Shop, url: str) -> None:
