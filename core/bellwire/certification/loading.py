@@ -24,7 +24,7 @@ for name in sys.argv[1:]:
 print(json.dumps(sorted((roots() - before) | (HEAVY & set(sys.modules)))))
 """
 #: Of the standard library and of Bellwire's own dependencies, what nobody should wait for who only reads a webhook.
-_HEAVY = {"requests", "urllib3", "aiohttp", "httpx", "http.client", "flask", "sqlalchemy"}
+_HEAVY = {"requests", "urllib3", "aiohttp", "httpx", "pycurl", "http.client", "flask", "sqlalchemy"}
 
 
 @cache

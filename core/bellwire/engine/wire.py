@@ -73,7 +73,7 @@ class Wire(Generic[Key]):
         """End a `turn` that waits; from any thread."""
         try:
             self._rope.send(b"\0")
-        except (BlockingIOError, OSError):  # it is ringing already, or closed
+        except OSError:  # it is ringing already, or closed
             return
 
     def begin(self, call: HttpCall, key: Key) -> None:
@@ -84,6 +84,7 @@ class Wire(Generic[Key]):
         try:
             slot.load(call)
         except (pycurl.error, UnicodeError, TypeError) as e:
+            self._free.append(slot)
             raise Unreachable("the call can't be made: its URL or a header can't be sent") from e
         self._busy[slot.handle] = slot, key
         self._multi.add_handle(slot.handle)
@@ -232,7 +233,7 @@ class _Slot:
         part = data[: self._left]
         self._parts.append(part)
         self._left -= len(part)
-        return len(data) if self._left > 0 or len(part) == len(data) else 0
+        return len(data) if len(part) == len(data) else 0
 
 
 def _public_socket(_purpose: int, address: Any) -> Any:
