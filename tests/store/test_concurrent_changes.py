@@ -1,18 +1,20 @@
-"""Two processes change one tenant's configuration at the same moment: each change sees what the other left."""
+"""Processes that change the same thing at the same moment: each change sees what the other left."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from bellwire.domain.scopes import Scope
-from bellwire.errors import Conflict
+from bellwire.errors import Conflict, KeyMismatch
 from bellwire.model import Purpose
-from bellwire.store import Store, keys, routes, templates, tenants
+from bellwire.store import Store, keys, migrate, routes, schema, templates, tenants
 from bellwire.store.tenancy import TenantConnection
 from bellwire.store.vault import Vault
 
@@ -103,3 +105,25 @@ def test_two_last_admin_keys_do_not_revoke_each_other(stores: tuple[Store, Store
             live = [one.id for one in keys.listed(connection, limit=100).items if one.is_live(NOW)]
         assert len(live) == 1
         first = live[0]
+
+
+def test_first_starts_at_once_keep_one_check_of_the_key(stores: tuple[Store, Store]) -> None:
+    def forget(c: sa.Connection) -> None:
+        c.execute(sa.delete(schema.meta))
+
+    def check(store: Store, vault: Vault, together: Barrier) -> KeyMismatch | None:
+        together.wait(10)
+        try:
+            migrate.check_key(store.engine, vault)
+        except KeyMismatch as e:
+            return e
+        return None
+
+    other = Vault(b"o" * 32)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(ROUNDS):
+            stores[0].write(forget)
+            together = Barrier(4)
+            starts = [(stores[0], stores[0].vault), (stores[1], stores[1].vault), (stores[0], other), (stores[1], other)]
+            wrong = [future.result() for future in [pool.submit(check, *start, together) for start in starts]]
+            assert [one is not None for one in wrong] in ([False, False, True, True], [True, True, False, False])

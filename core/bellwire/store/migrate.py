@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bellwire.errors import ConfigInvalid, KeyMismatch, StoreUnavailable
 from bellwire.store import schema
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 HEAD = "0001"  # the newest revision in migrations/versions; a test compares
 _CHECK = "key_check"
+_FIRST = {
+    "sqlite": sqlite.insert(schema.meta).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(schema.meta).on_conflict_do_nothing(),
+}
 
 
 def revision(engine: sa.Engine) -> str | None:
@@ -72,15 +77,21 @@ def check_key(engine: sa.Engine, vault: Vault) -> None:
     """Stop with a wrong key before anything is written with it. The first start stores the check value. Raises KeyMismatch."""
     table = schema.meta
     with writing(engine) as connection:
-        stored = connection.execute(sa.select(table.c.value).where(table.c.name == _CHECK)).scalar()
-        if stored is None:
-            connection.execute(sa.insert(table), {"name": _CHECK, "value": vault.check_values[0]})
-        elif bytes(stored) not in vault.check_values:
+        stored = _stored_check(connection)
+        if stored is None:  # of several first starts at once one stores its value, the others wait for it and read it
+            connection.execute(_FIRST[connection.dialect.name], {"name": _CHECK, "value": vault.check_values[0]})
+            stored = _stored_check(connection)
+        if stored not in vault.check_values:
             raise KeyMismatch(
                 "SECRET_KEY: is not the key this database was written with; put it back (SECRET_KEYS_OLD holds replaced ones)"
             )
-        elif bytes(stored) != vault.check_values[0]:
+        if stored != vault.check_values[0]:
             connection.execute(sa.update(table).where(table.c.name == _CHECK).values(value=vault.check_values[0]))
+
+
+def _stored_check(connection: sa.Connection) -> bytes | None:
+    found = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == _CHECK)).scalar()
+    return None if found is None else bytes(found)
 
 
 def _copy(engine: sa.Engine, path: Path, before: str) -> Path:
