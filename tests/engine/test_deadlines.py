@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from bellwire.engine import cutoffs, deadlines, purge
-from bellwire.model import Status
+from bellwire.model import Event, Status
 from bellwire.plugins import Plugins, load_plugins
 from bellwire.store import deadlines as stored
 from bellwire.store import schema
@@ -167,6 +168,58 @@ def test_a_shift_that_moves_after_its_reminder_is_reminded_of_anew(office: Offic
     assert [status for _, _, status in office.texts()] == ["canceled", "scheduled"]  # the first named the wrong hour
     office.tell("shift.cancelled", shift={"id": "55"})
     assert [status for _, _, status in office.texts()] == ["canceled", "canceled"]
+
+
+def moved(office: Office, due: datetime, *, at: datetime | None = None) -> Event:
+    """A platform tells that a task's date moved, as those do that remind nobody of it. `at`: when that was, if not now."""
+    event = office.event("task.due", task={"id": "9", "title": "Label", "due_at": due.isoformat()}, time=at)
+    return replace(event, data={**event.data, "changed": ["task.due_at"]})
+
+
+#: Of a task that is due after two days: moves (told, happened, new date), and how many of each were made by then. All in days.
+DATES = [
+    ("later", [(0.1, 0.1, 5)], {1: (0, 0), 3.9: (0, 0), 4: (1, 0), 5: (1, 1), 9: (1, 1)}),
+    ("earlier", [(0.1, 0.1, 1.5)], {0.4: (0, 0), 0.5: (1, 0), 1.5: (1, 1), 2.5: (1, 1)}),
+    ("there and back", [(0.1, 0.1, 5), (0.2, 0.2, 2)], {0.9: (0, 0), 1: (1, 0), 2: (1, 1), 6: (1, 1)}),
+    ("after the reminder: anew", [(1.5, 1.5, 4)], {1.2: (1, 0), 2.5: (1, 0), 3: (2, 0), 4: (2, 1)}),
+    ("an older one that comes late", [(0.2, 0.2, 5), (0.3, 0.1, 3)], {2: (0, 0), 3.9: (0, 0), 4: (1, 0), 5: (1, 1)}),
+]
+
+
+@pytest.mark.parametrize(("label", "moves", "made"), DATES, ids=[row[0] for row in DATES])
+def test_a_task_s_date_that_moves_takes_its_deadlines_along(
+    open_office: Callable[..., Office], label: str, moves: list[tuple[float, float, float]], made: dict[float, tuple[int, int]]
+) -> None:
+    office = open_office(deadlines={"escalate_minutes": 0})
+    began = office.clock()
+    office.tell("task.assigned", task={"id": "9", "title": "Label", "due_at": (began + timedelta(days=2)).isoformat()})
+    told = 0
+    for day in sorted({*made, *(day for day, _, _ in moves)}):
+        office.clock.at = began + timedelta(days=day)
+        office.strike()
+        for _, happened, to in [move for move in moves if move[0] == day]:
+            event = moved(office, began + timedelta(days=to), at=began + timedelta(days=happened))
+            told += len(office.take(office.installation_id, event).events)
+        now = (len(office.events("task.due")) - told, len(office.events("task.overdue")))
+        assert now == made.get(day, now), f"after {day} days"
+    assert told == len(moves)
+
+
+def test_a_new_date_is_told_right_after_our_reminder_and_our_next_one_still_comes(office: Office) -> None:
+    office.listen("task.due", body="{{ deadline.stage | default: 'moved' }}")
+    office.tell("task.assigned", task={"id": "9", "title": "Label", "due_at": (office.clock() + timedelta(days=2)).isoformat()})
+    office.clock.forward(days=1)
+    office.strike()
+    office.clock.forward(minutes=5)
+    later = office.clock() + timedelta(days=2)
+    office.take(office.installation_id, moved(office, later))
+    office.clock.forward(days=1)
+    office.strike()
+    assert [(text, status) for _, text, status in office.texts()] == [
+        ("before_1440", "canceled"),  # it waited, and names the wrong day
+        ("moved", "queued"),
+        ("before_1440", "queued"),
+    ]
 
 
 def test_two_people_on_one_shift_are_each_reminded(office: Office) -> None:

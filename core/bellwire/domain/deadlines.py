@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bellwire.domain.comparison import items_of
 from bellwire.domain.deadline_rules import Rules
+from bellwire.domain.newest import is_new_date
 from bellwire.model import Event, Json, Person
 from bellwire.signing import sha256_hex
 
@@ -78,13 +80,14 @@ def plan(event: Event, rules: Rules, now: datetime) -> Plan:
         return Plan()
     if kind == "shift.cancelled":
         return Plan(over=[(one, None) for one in abouts], voids=("shift.published", "shift.changed", "shift.offered"))
-    if kind == "task.unassigned" or (kind in _ON_TASK and _is_finished(event)):
+    moved = is_new_date(event)
+    if kind == "task.unassigned" or ((kind in _ON_TASK or moved) and _is_finished(event)):
         return Plan(over=[(one, None) for one in abouts], voids=("task.assigned",))
     if kind in _HANDED_IN:
         return Plan(over=[(one, None) for one in abouts], never=[(MISSING, abouts[0], _DUE), (MISSING, abouts[0], MANAGER)])
     if kind in _ROSTER:
         return _anew(abouts, (SHIFT_REMINDER,), _reminders(event, rules, abouts[0]), now)
-    if kind in _ON_TASK and "task.due_at" in event.data:
+    if moved or (kind in _ON_TASK and "task.due_at" in event.data):  # a date that was taken away has moved, too
         return _anew(abouts, (TASK_DUE, TASK_OVERDUE), _task(event, rules, abouts[0]), now)
     if kind in _WANTED_AGAIN and "timecard.due_at" in event.data:
         return _anew(abouts, (MISSING,), _wanted(event, rules, abouts[0]), now)
@@ -158,7 +161,7 @@ def _told(event: Event, rules: Rules, abouts: Sequence[str]) -> Plan:
     ours = _text(event.data, "deadline.stage")
     over = [] if ours else [(one, event.type) for one in abouts]
     sets = []
-    asks_manager = MANAGER in (_words(event.data.get("recipients")) or ())
+    asks_manager = MANAGER in (items_of(event.data.get("recipients")) or ())
     if event.type in (TASK_OVERDUE, MISSING) and rules.escalate is not None and not asks_manager:
         due = event.occurred_at + timedelta(minutes=rules.escalate)
         sets.append(_deadline(event.type, MANAGER, abouts[0], due, event.subject, event.people, event.data))
@@ -193,10 +196,6 @@ _NOT_KEPT = frozenset({"changed", "recipients", "event.id", "template_hint"})
 
 def _is_finished(event: Event) -> bool:
     return _text(event.data, "task.status").casefold() in FINISHED
-
-
-def _words(value: Json) -> Sequence[Json] | None:
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else None
 
 
 def _text(data: Mapping[str, Json], name: str) -> str:

@@ -63,7 +63,7 @@ def past(connection: sa.Connection, installation: Installation | None, event: Ev
     if state is not None and known is not None and state.is_older_than(*known):
         told = f"version {known[0]}" if known[0] else stamp(known[1])
         return Reason.STALE, f"a newer state of it was told before ({told})"
-    if "deadline.stage" in event.data or event.type not in _REMINDERS:
+    if "deadline.stage" in event.data or event.type not in _REMINDERS or newest.is_new_date(event):
         return None
     for about in deadlines.about(event):
         at = stored.made_since(connection, installation.id, about, event.type, now - _SAME)
