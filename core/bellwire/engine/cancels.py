@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bellwire.engine.configs import Held
 from bellwire.engine.followups import Changes, change_of
-from bellwire.model import Status
+from bellwire.store.schema import STATUS_OF
 from bellwire.store.types import AnyRow
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Following:
             self._transaction, self.changes = connection.get_transaction(), []
         followups = self._engine.followups()
         for row in rows:
-            change = change_of(row, Status.CANCELED, self._now)
+            change = change_of(row, STATUS_OF[row.status], self._now)
             followups.add(self._held.config, change if write_back else change._replace(installation_id=None))
         followups.insert(connection)
         self.changes += followups.changes

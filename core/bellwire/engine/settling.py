@@ -15,10 +15,11 @@ from bellwire.engine.followups import Changes, change_of
 from bellwire.engine.intake import configured
 from bellwire.engine.rows import stamp
 from bellwire.engine.runtime import Engine
-from bellwire.errors import Conflict, ErrorClass, NotFound
+from bellwire.errors import Conflict, NotFound
 from bellwire.ids import show
 from bellwire.model import Status
 from bellwire.store import audit, schema
+from bellwire.store.doubt import MAY_HAVE_LEFT, WHY
 from bellwire.store.schema import STATUS_CODES, STATUS_OF
 from bellwire.store.tenancy import TenantConnection
 from bellwire.store.types import AnyRow
@@ -42,19 +43,11 @@ def cancel(engine: Engine, tenant_id: UUID, message_id: UUID, *, actor: str) -> 
         current = STATUS_OF[row.status]
         if current not in CANCELABLE:
             raise Conflict("not_cancelable", f"the message is {current}; only scheduled and queued ones can be canceled")
-        if _may_have_left(row):
-            raise Conflict("not_cancelable", "an earlier try may have reached the person: wait for what becomes of it")
+        if row.may_have_left:
+            raise Conflict("not_cancelable", f"{WHY}: wait for what becomes of it")
         return Status.CANCELED, {}
 
     _move(engine, tenant_id, message_id, change, actor=actor, action="message.canceled", step="cancel")
-
-
-def _may_have_left(row: AnyRow) -> bool:
-    """Whether a waiting message was tried before without a certain end: it is tried again by its reference, or knowingly."""
-    return any(
-        note.get("class") == ErrorClass.AMBIGUOUS or (note.get("step"), note.get("outcome")) == ("resolve", Settlement.RESEND)
-        for note in row.notes or ()
-    )
 
 
 def resolve(engine: Engine, tenant_id: UUID, message_id: UUID, settlement: Settlement, *, actor: str) -> None:
@@ -88,7 +81,8 @@ def _move(
     now = engine.now()
 
     def run(connection: sa.Connection) -> Changes:
-        statement = sa.select(schema.messages).where(_m.id == message_id, _m.tenant_id == tenant_id)
+        found = sa.select(schema.messages, MAY_HAVE_LEFT.label("may_have_left"))
+        statement = found.where(_m.id == message_id, _m.tenant_id == tenant_id)
         if connection.dialect.name == "postgresql":
             statement = statement.with_for_update()
         row = connection.execute(statement).one_or_none()

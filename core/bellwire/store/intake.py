@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bellwire.model import Event, Status
 from bellwire.store import contacts, schema
+from bellwire.store.doubt import MAY_HAVE_LEFT, WHY
 from bellwire.store.many import Many
 from bellwire.store.schema import STATUS_CODES
 from bellwire.store.types import AnyRow, Id
@@ -173,7 +174,7 @@ def imply(connection: sa.Connection, contact_id: UUID, purpose: str, at: datetim
 
 _m = schema.messages.c
 #: What a canceled message's callbacks and write-backs are made of.
-_FOLLOWED = (_m.id, _m.installation_id, _m.subject, _m.customer_ref, _m.trigger_id, _m.reference, _m.event_id)
+_FOLLOWED = (_m.id, _m.status, _m.installation_id, _m.subject, _m.customer_ref, _m.trigger_id, _m.reference, _m.event_id)
 
 
 def _cancel_all(connection: sa.Connection, fresh: Sequence[Unit]) -> None:
@@ -282,19 +283,26 @@ def cancel_of_contacts(
 
 
 def _canceled(connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], step: str, at: datetime) -> Sequence[AnyRow]:
-    note = json.dumps({"at": at.isoformat().replace("+00:00", "Z"), "step": step, "outcome": "canceled"})
-    notes = sa.type_coerce(_m.notes, sa.Text)
-    longer = sa.func.substr(notes, 1, sa.func.length(notes) - 1).concat(f",{note}]")  # a JSON list with one more
+    """Cancel what waits; the rows. What an earlier try may have sent becomes `unknown`: it goes nowhere any more either."""
     return connection.execute(
         sa.update(schema.messages)
         .where(*where, sa.literal_column("messages.status < 2", sa.Boolean))
         .values(
-            status=STATUS_CODES[Status.CANCELED],
+            status=sa.case((MAY_HAVE_LEFT, STATUS_CODES[Status.UNKNOWN]), else_=STATUS_CODES[Status.CANCELED]),
             updated_at=at,
-            notes=sa.type_coerce(sa.case((sa.func.length(notes) > len("[]"), longer), else_=f"[{note}]"), sa.Text),
+            notes=sa.case((MAY_HAVE_LEFT, _noted(at, step, Status.UNKNOWN, WHY)), else_=_noted(at, step, Status.CANCELED)),
         )
         .returning(*_FOLLOWED)
     ).all()
+
+
+def _noted(at: datetime, step: str, status: Status, detail: str = "") -> sa.ColumnElement[str]:
+    """A message's notes with one more."""
+    note = {"at": at.isoformat().replace("+00:00", "Z"), "step": step, "outcome": str(status)}
+    line = json.dumps({**note, "detail": detail} if detail else note)
+    notes = sa.type_coerce(_m.notes, sa.Text)
+    longer = sa.func.substr(notes, 1, sa.func.length(notes) - 1).concat(f",{line}]")  # a JSON list with one more
+    return sa.type_coerce(sa.case((sa.func.length(notes) > len("[]"), longer), else_=f"[{line}]"), sa.Text)
 
 
 _s = schema.seen.c

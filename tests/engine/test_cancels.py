@@ -1,0 +1,160 @@
+"""An event takes back what waits. What may have left already becomes `unknown`: sent no more, settled by its receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from bellwire.domain.status import CANCELABLE
+from bellwire.engine import settling
+from bellwire.engine.settling import Settlement
+from bellwire.errors import ErrorClass
+from bellwire.model import Capability, Dlr, Event, Person, Status
+from bellwire.store import intake, schema
+from standins.line import Answer, Line, accepted, says
+from standins.world import ALICE, World, order, until
+
+LATER_S = 3_600.0
+ASKED_AGAIN: list[Answer] = [says(ErrorClass.AMBIGUOUS, retry_after_s=LATER_S)]
+
+#: What its tries were told, the last of them so that it waits for another; what the cancel makes of it.
+TRIED: list[tuple[str, list[Answer], Status]] = [
+    ("never tried", [], Status.CANCELED),
+    ("certainly not taken", [says(ErrorClass.THROTTLED, retry_after_s=LATER_S)], Status.CANCELED),
+    ("asked for again by its reference", ASKED_AGAIN, Status.UNKNOWN),
+    (
+        "asked for again, and not taken that time",
+        [says(ErrorClass.AMBIGUOUS, retry_after_s=0.0), says(ErrorClass.THROTTLED, retry_after_s=LATER_S)],
+        Status.UNKNOWN,
+    ),
+]
+
+
+@pytest.fixture
+def sure() -> Line:
+    """A carrier that knows our references: it is asked again after an attempt without an answer."""
+    return Line("sure", Capability.IDEMPOTENT_BY_REFERENCE, Capability.DLR_URL)
+
+
+@pytest.fixture
+def shop(make_world: Callable[..., World], sure: Line) -> tuple[World, Any]:
+    """A world whose shop texts about orders that were shipped."""
+    world = make_world(sure)
+    world.account("sure")
+    made = world.installation()
+    world.template()
+    world.trigger("fulfillment.shipped")
+    return world, made
+
+
+def tried(world: World, sure: Line, answers: list[Answer], make: Callable[[], UUID]) -> UUID:
+    """A message that waits after so many tries; nobody sends any more."""
+    script = iter(answers)
+    sure.answer = lambda message, account: next(script, accepted)(message, account)
+    pump = world.pump() if answers else None
+    made = make()
+    if pump is not None:
+        until(lambda: world.message(made).attempts == len(answers) and world.status(made) is Status.QUEUED)
+        pump.drain(5.0)
+    assert len(sure.sent) == len(answers)
+    return made
+
+
+def shipped(world: World, shop: Any) -> UUID:
+    world.take(shop, order())
+    [row] = world.messages()
+    return row.id
+
+
+def called_off() -> Event:
+    return order(id="off", type="order.cancelled", cancels=["order/1"])
+
+
+@pytest.mark.parametrize(("label", "answers", "becomes"), TRIED, ids=[row[0] for row in TRIED])
+def test_an_event_takes_back_what_never_left(
+    shop: tuple[World, Any], sure: Line, label: str, answers: list[Answer], becomes: Status
+) -> None:
+    world, installation = shop
+    made = tried(world, sure, answers, lambda: shipped(world, installation))
+    world.take(installation, called_off())
+    row = world.message(made)
+    assert world.status(made) is becomes
+    assert row.notes[-1]["step"] == "canceled by order.cancelled"
+    assert row.notes[-1]["outcome"] == str(becomes)
+    assert ("detail" in row.notes[-1]) is (becomes is Status.UNKNOWN)
+    w = schema.write_backs.c
+    told = [one.value for one in world.all(sa.select(w.value).where(w.message_id == made).order_by(w.id))]
+    assert told[-1] == str(becomes), "what the shop is told"
+    world.clock.forward(seconds=2 * LATER_S)
+    world.pump()
+    until(lambda: world.count(schema.workers) > 0)
+    assert len(sure.sent) == len(answers), "sent no more"
+
+
+WAYS: list[tuple[str, Callable[[World, Any], Any]]] = [
+    ("of an event", lambda world, _: of_events(world)),
+    ("the app was taken out", lambda world, shop: run(world, intake.cancel_of_installation, shop)),
+    ("the person was erased", lambda world, _: run(world, intake.cancel_of_contacts, [world.contact_id(ALICE)], None)),
+    ("about the object", lambda world, shop: about(world, shop)),
+]
+
+
+def run(world: World, cancel: Callable[..., Any], *more: Any) -> Any:
+    return world.engine.write(lambda c: cancel(c, world.tenant_id, *more, world.clock()))
+
+
+def of_events(world: World) -> Any:
+    [row] = world.messages()
+    return world.engine.write(lambda c: intake.cancel_of_events(c, world.tenant_id, [row.event_id], "ended", world.clock()))
+
+
+def about(world: World, shop: Any) -> Any:
+    event = order(type="shift.cancelled", people={"customer": Person(ref="customer/1")})
+    return run(world, intake.cancel_about, shop, event, world.tenant_id, ["fulfillment.shipped"])
+
+
+@pytest.mark.parametrize(("label", "cancel"), WAYS, ids=[row[0] for row in WAYS])
+def test_every_way_of_canceling_knows_what_may_have_left(
+    shop: tuple[World, Any], sure: Line, label: str, cancel: Callable[[World, Any], Any]
+) -> None:
+    world, installation = shop
+    made = tried(world, sure, ASKED_AGAIN, lambda: shipped(world, installation))
+    [row] = cancel(world, installation)
+    assert (row.id, schema.STATUS_OF[row.status]) == (made, Status.UNKNOWN)
+    assert world.status(made) is Status.UNKNOWN
+
+
+def test_a_receipt_settles_what_was_taken_back_too_late(shop: tuple[World, Any], sure: Line) -> None:
+    world, installation = shop
+    made = tried(world, sure, ASKED_AGAIN, lambda: shipped(world, installation))
+    world.take(installation, called_off())
+    account = world.message(made).account_id
+    world.receipt(account, Dlr(carrier_ref="x", status=Status.DELIVERED, raw_status="delivered"), message_id=made)
+    assert world.status(made) is Status.DELIVERED
+
+
+def test_what_a_person_sends_again_knowingly_may_have_left(shop: tuple[World, Any], line: Line) -> None:
+    world, installation = shop
+    world.policy(primary=[world.account("line")])
+    line.answer = says(ErrorClass.AMBIGUOUS)
+    pump = world.pump()
+    made = shipped(world, installation)
+    world.wait(made, Status.UNKNOWN)
+    pump.drain(5.0)
+    settling.resolve(world.engine, world.tenant_id, made, Settlement.RESEND, actor="cli")
+    assert world.status(made) is Status.QUEUED
+    world.take(installation, called_off())
+    assert world.status(made) is Status.UNKNOWN
+
+
+def test_what_does_not_wait_stays_as_it_is(shop: tuple[World, Any]) -> None:
+    world, installation = shop
+    made = shipped(world, installation)
+    for place, status in enumerate(one for one in Status if one not in CANCELABLE):
+        put = sa.update(schema.messages).where(schema.messages.c.id == made).values(status=schema.STATUS_CODES[status])
+        world.engine.write(lambda c, put=put: c.execute(put))
+        world.take(installation, order(id=f"off-{place}", type="order.cancelled", cancels=["order/1"]))
+        assert world.status(made) is status
