@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from bellwire.engine import dlrs, replies
+from bellwire.engine import dlrs, exports, replies
 from bellwire.engine.crew import Crew
 from bellwire.engine.presence import Presence
 from bellwire.engine.writebacks import WriteBacks
@@ -189,6 +189,9 @@ def test_a_reply_says_which_question_it_answers(office: Office, producer: Produc
     assert got[0]["subject"] == "shift/56"
     assert (got[0]["data"]["in_reply_to"], got[0]["data"]["recipient_ref"]) == (show("msg", asked.id), "dana")
     assert DANA not in str(got)
+    taken_out = list(exports.export(office.engine.store, office.tenant_id, exports.What.REPLIES))[::-1]
+    assert [(row["answer"], row["answers"]) for row in taken_out] == [("YES", "shift/56"), (None, None), (None, None)]
+    assert taken_out[0]["message"] == show("msg", asked.id), "the text that asked, not the newest"
 
 
 def test_an_answer_after_its_end_and_another_s_answer_are_none(office: Office, producer: Producer, answer: Any) -> None:

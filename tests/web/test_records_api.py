@@ -130,6 +130,30 @@ def test_replies_are_shown_to_their_tenant(world: Any) -> None:
     assert world.b.get("/v1/replies").json["items"] == []
 
 
+ANSWERS = [("YES", "shift/55"), ("OK", "task/9"), (None, None)]
+
+
+@pytest.mark.parametrize(("answer", "answers"), ANSWERS, ids=[str(row[0]) for row in ANSWERS])
+def test_a_reply_shows_what_it_answers(world: Any, answer: str | None, answers: str | None) -> None:
+    vault, reply_id, message_id = world.store.vault, new_id(), new_id()
+    row = {
+        "id": reply_id,
+        "account_id": new_id(),
+        "message_id": message_id,
+        "msisdn": vault.seal(TO, world.a.tenant_id, "replies.msisdn", reply_id),
+        "text": vault.seal("yes 4821", world.a.tenant_id, "replies.text", reply_id),
+        "to": "12345",
+        "status": "received",
+        "answer": answer,
+        "answers": answers,
+        "received_at": world.clock(),
+    }
+    world.write(lambda connection: connection.insert(schema.replies, [row]))
+    (listed,) = world.a.get("/v1/replies").json["items"]
+    assert (listed["answer"], listed["answers"], listed["message"]) == (answer, answers, f"msg_{message_id.hex}")
+    assert world.a.get(f"/v1/replies/{listed['id']}").json == listed
+
+
 # -- audit --------------------------------------------------------------------------------------------------------
 
 

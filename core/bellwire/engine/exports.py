@@ -60,7 +60,9 @@ COLUMNS: Mapping[What, Sequence[str]] = {
     ),
     What.CONSENTS: _names("msisdn purpose state source at proof recorded_at author id"),  # can be imported again
     What.AUDIT: _names("id at actor action object details sealed"),
-    What.REPLIES: _names("id received_at msisdn to text kind rule status message carrier_account passed passed_to error"),
+    What.REPLIES: _names(
+        "id received_at msisdn to text kind rule status message answer answers carrier_account passed passed_to error"
+    ),
 }
 
 
@@ -166,6 +168,8 @@ def _replies(store: Store, tenant_id: UUID, since: datetime | None) -> Iterator[
             "rule": one.rule,
             "status": one.status,
             "message": _shown("msg", one.message_id),
+            "answer": one.answer,
+            "answers": one.answers,
             "carrier_account": show("acc", one.account_id),
             "passed": one.passed,
             "passed_to": _shown("ins", one.passed_to),

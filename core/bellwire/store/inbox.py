@@ -24,7 +24,9 @@ _r = schema.replies.c
 class Reply:
     """A text from a handset. `kind`: stop, start, help or none of them; `rule` says how it was recognised.
 
-    `passed`: waiting, taken or dead; None: it was handed to nobody. `passed_to`: the installation; `error`: why nobody took it.
+    `answer`: the word (YES) by which a question was answered, `answers`: the question's object (shift/55); then `message_id` is the
+    text that asked. `passed`: waiting, taken or dead; None: it was handed to nobody. `passed_to`: the installation; `error`: why
+    nobody took it.
     """
 
     id: UUID
@@ -35,6 +37,8 @@ class Reply:
     rule: str | None
     status: str
     message_id: UUID | None
+    answer: str | None
+    answers: str | None
     account_id: UUID
     received_at: datetime
     passed: str | None
@@ -82,6 +86,8 @@ def _reply(row: AnyRow, vault: Vault) -> Reply:
         rule=row.rule,
         status=row.status,
         message_id=row.message_id,
+        answer=row.answer,
+        answers=row.answers,
         account_id=row.account_id,
         received_at=row.received_at,
         passed=row.passed,

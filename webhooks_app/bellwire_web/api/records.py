@@ -61,7 +61,13 @@ class Reply(Answer):
     kind: Annotated[ReplyKind | None, Field(description="Null: no keyword.")]
     rule: Annotated[str | None, Field(description="How the keyword was recognised.")]
     status: str
-    message: Annotated[MessageId | None, Field(description="The last text to that person.")]
+    message: Annotated[
+        MessageId | None, Field(description="The text that it answers: the last one to that person, or the one that asked.")
+    ]
+    answer: Annotated[
+        str | None, Field(description="The word by which it answers a question. Null: it answers none.", examples=["YES"])
+    ]
+    answers: Annotated[str | None, Field(description="The object of that question.", examples=["shift/55"])]
     carrier_account: AccountId
     received_at: Time
     passed: Annotated[Passed | None, Field(description="`dead`: nobody took it. Null: it was handed to no platform.")]
@@ -195,6 +201,8 @@ def _reply(stored: Stored) -> Reply:
         rule=stored.rule,
         status=stored.status,
         message=show("msg", stored.message_id) if stored.message_id else None,
+        answer=stored.answer,
+        answers=stored.answers,
         carrier_account=show("acc", stored.account_id),
         received_at=stored.received_at,
         passed=Passed(stored.passed) if stored.passed else None,
