@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,27 +32,52 @@ FAMILIES = frozenset({"timecard", "shift", "task"})
 
 def completed(engine: Engine, tenant_id: UUID, system: str, event: Event) -> Event:
     """The event with what the directory knows of its people, and the worker's manager. What the event says itself wins."""
-    if event.type.partition(".")[0] not in FAMILIES:
-        return event
-    refs = {person.ref for person in event.people.values() if person.ref and not _is_whole(person)}
-    worker = event.people.get("worker") or event.customer
-    told = event.data.get("worker.manager_id")
-    boss = told if isinstance(told, str) and "manager" not in event.people else ""
-    lacks_boss = "manager" not in event.people and worker is not None and bool(worker.ref)
-    if lacks_boss and worker is not None:
-        refs |= {worker.ref, boss}
-    if not refs - {""}:
-        return event
+    [made] = completed_all(engine, tenant_id, system, [event])
+    return made
+
+
+def completed_all(engine: Engine, tenant_id: UUID, system: str, events: Sequence[Event]) -> list[Event]:
+    """Many events of one system, by one look at the directory."""
+    gaps = [_gaps(event) for event in events]
+    if not any(one.refs for one in gaps):
+        return list(events)
     with reading(engine.store.engine) as connection:
         scoped = TenantConnection(connection, tenant_id)
-        known = stored.find(scoped, engine.vault, system, refs)
-        if lacks_boss and not boss and worker is not None and worker.ref in known:
-            boss = known[worker.ref].manager_ref
-        if boss and boss not in known:
-            known = {**known, **stored.find(scoped, engine.vault, system, [boss])}
-    people = {role: _filled(person, known) for role, person in event.people.items()}
-    if boss and boss in known and lacks_boss:
-        people["manager"] = known[boss].person()
+        known = stored.find(scoped, engine.vault, system, {ref for one in gaps for ref in one.refs})
+        bosses = {one.boss_in(known) for one in gaps if one.refs} - set(known)
+        known = {**known, **stored.find(scoped, engine.vault, system, bosses)}
+    return [_completed(event, one, known) if one.refs else event for event, one in zip(events, gaps, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """What an event leaves open. `worker`: whose manager is wanted, "" for nobody's; `boss`: who that is, as far as it is told."""
+
+    refs: frozenset[str] = frozenset()
+    worker: str = ""
+    boss: str = ""
+
+    def boss_in(self, known: Mapping[str, Entry]) -> str:
+        return self.boss or (known[self.worker].manager_ref if self.worker in known else "")
+
+
+def _gaps(event: Event) -> _Gaps:
+    if event.type.partition(".")[0] not in FAMILIES:
+        return _Gaps()
+    refs = {person.ref for person in event.people.values() if not _is_whole(person)}
+    found = event.people.get("worker") or event.customer
+    if "manager" in event.people or found is None or not found.ref:
+        return _Gaps(frozenset(refs - {""}))
+    boss = _text(event.data, "worker.manager_id")
+    return _Gaps(frozenset({*refs, found.ref, boss} - {""}), found.ref, boss)
+
+
+def _completed(event: Event, gaps: _Gaps, known: Mapping[str, Entry]) -> Event:
+    boss = gaps.boss_in(known)
+    mine = {ref: known[ref] for ref in (*gaps.refs, boss) if ref in known}
+    people = {role: _filled(person, mine) for role, person in event.people.items()}
+    if boss in mine and gaps.worker:
+        people["manager"] = mine[boss].person()
     return replace(event, people=_meant(event, people), data=_named(event.data, people))
 
 

@@ -118,17 +118,21 @@ def find(connection: TenantConnection, vault: Vault, system: str, refs: Iterable
     wanted = sorted({one for one in refs if one})
     if not wanted:
         return {}
-    named = connection.execute(
-        sa.select(schema.staff, _r.ref.label("called"))
-        .join(schema.staff_refs, sa.and_(_r.staff_id == _s.id, scope(schema.staff_refs)))
-        .where(scope(schema.staff), _r.system == system, _r.ref.in_(wanted))
-    ).all()
+    named = connection.execute(_BY_NAME, {"system": system, "refs": wanted}).all()
     found = {row.called: _entry(row, {}, vault) for row in named}
     left = [one for one in wanted if one not in found]
     if left:
-        rows = connection.execute(sa.select(schema.staff).where(scope(schema.staff), _s.ref.in_(left))).all()
-        found |= {row.ref: _entry(row, {}, vault) for row in rows}
+        found |= {row.ref: _entry(row, {}, vault) for row in connection.execute(_BY_REF, {"refs": left})}
     return found
+
+
+_REFS = sa.bindparam("refs", expanding=True)
+_BY_NAME = (
+    sa.select(schema.staff, _r.ref.label("called"))
+    .join(schema.staff_refs, sa.and_(_r.staff_id == _s.id, scope(schema.staff_refs)))
+    .where(scope(schema.staff), _r.system == sa.bindparam("system"), _r.ref.in_(_REFS))
+)
+_BY_REF = sa.select(schema.staff).where(scope(schema.staff), _s.ref.in_(_REFS))
 
 
 def _locked(connection: TenantConnection, ref: str) -> AnyRow | None:
