@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bellwire.engine.followups import Change, Followups
 from bellwire.ids import new_id
@@ -25,3 +27,12 @@ def test_what_can_not_be_written_on_gets_no_write_back(
     change = Change(new_id(), Status.DELIVERED, world.clock(), installation_id=shop, subject=subject, customer_ref=customer)
     followups.add(world.held().config, change)
     assert (len(followups.write_backs), len(followups.changes)) == (made, 1)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_installation_s_settings_count(world: World, loaded: Plugins, wanted: bool) -> None:
+    shop = world.installation()
+    said = replace(loaded.connectors["shopify"], writes_on=lambda _s, _c, one: (one.settings["write_back"] == "all") is wanted)
+    followups = Followups(world.engine.vault, {"shopify": said})
+    followups.add(world.held().config, Change(new_id(), Status.DELIVERED, world.clock(), installation_id=shop, subject="order/1"))
+    assert len(followups.write_backs) == wanted

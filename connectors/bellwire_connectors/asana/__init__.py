@@ -7,6 +7,8 @@ from datetime import datetime
 
 from bellwire import CheckResult, Connector, CredentialField, Event, Link, ReplyNote, StatusChange, hookimpl
 
+from bellwire_connectors.translating.notes import writes_on_tasks
+
 from . import webhook
 
 EVENTS = ("task.assigned", "task.status_changed", "task.due")
@@ -85,6 +87,7 @@ connector = Connector(
     probe=webhook.probe,
     enrich=_enrich,
     write_back=_write_back,
+    writes_on=writes_on_tasks,
     write_reply=_write_reply,
     subscribe=_subscribe,
     reconcile=_reconcile,

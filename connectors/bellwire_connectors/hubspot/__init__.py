@@ -21,7 +21,7 @@ from bellwire import (
     hookimpl,
 )
 
-from . import webhook
+from . import targets, webhook
 
 EVENTS = (
     "contact.created",
@@ -207,6 +207,7 @@ connector = Connector(
     enrich=_enrich,
     enrich_many=_enrich_many,
     write_back=_write_back,
+    writes_on=targets.writes_on,
     write_back_objects=100,
     write_consent=_write_consent,
     write_reply=_write_reply,

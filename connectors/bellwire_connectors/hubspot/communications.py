@@ -15,12 +15,11 @@ from bellwire import PlatformRejected, PlatformUnavailable
 from . import sdk
 from .answers import millis
 from .client import Hub, batches, whole
+from .targets import ASSOCIATIONS
 
 #: Holds our message's (or reply's) id, unique: a repeated write finds what the first one made.
 OWN_PROPERTY = "bellwire_message_id"
 
-#: communication → record, HubSpot's own association types.
-ASSOCIATIONS = {"contact": 81, "deal": 85, "ticket": 83}
 _AREA = "crm.objects.communications"
 _LATEST = 100  # of a record's entries, where one is looked for by its text
 

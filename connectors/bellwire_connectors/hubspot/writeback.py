@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from .action import FINAL, outcome
 from .answers import stamp
 from .client import Hub, batches
 from .communications import Entry
+from .targets import Target, target_of
 
 #: A run that HubSpot does not know yet may still be waiting for our answer to it.
 _TOO_EARLY = timedelta(seconds=60)
@@ -21,35 +21,13 @@ _OVER = frozenset({400, 404, 409, 410})
 _ACTIONS = "automation.actions"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where a status goes: the workflow's run, the record that the event was about, the person."""
-
-    callback: str = ""
-    record: tuple[str, str] = ("", "")
-    contact: str = ""
-
-
-def target_of(change: StatusChange) -> Target:
-    """`action/ap-1/deal/7`, `deal/7`, `contact/904`, and the person's own reference."""
-    steps = change.subject.split("/")
-    callback = ""
-    if steps[0] == "action" and len(steps) == 4:
-        callback, steps = steps[1], steps[2:]
-    kind, number = steps if len(steps) == 2 else ("", "")
-    record = (kind, number) if kind in communications.ASSOCIATIONS and _is_id(number) else ("", "")
-    person = change.customer_ref.removeprefix("contact/")
-    contact = record[1] if record[0] == "contact" else person if _is_id(person) else ""
-    return Target(callback=callback, record=record, contact=contact)
-
-
 def write_back(changes: Sequence[StatusChange], link: Link) -> None:
     """Write the statuses; writing them again changes nothing. What one part refuses does not keep the others from being written.
 
     The properties come first: a workflow that goes on may look at them. Raises PlatformError.
     """
-    aimed = [(change, target_of(change)) for change in sorted(changes, key=lambda change: change.at)]
-    nowhere = [change for change, target in aimed if not (target.callback or target.record[0] or target.contact)]
+    aimed = [(change, target_of(change.subject, change.customer_ref)) for change in sorted(changes, key=lambda change: change.at)]
+    nowhere = [change for change, target in aimed if not target]
     refused: list[PlatformError] = [PlatformRejected("hubspot: no record to write on", code="no_target") for _ in nowhere[:1]]
     aimed = [(change, target) for change, target in aimed if change not in nowhere]
     if aimed:
@@ -139,7 +117,3 @@ def _complete_one(hub: Hub, callback: str, change: StatusChange, link: Link) -> 
 def _end(change: StatusChange) -> dict[str, Any]:
     """As HubSpot's JSON: the library's model lacks `typedOutputs`, which newer versions require."""
     return {"outputFields": outcome(change.status, change.message_id, change.reason), "typedOutputs": {}}
-
-
-def _is_id(number: str) -> bool:
-    return number.isascii() and number.isdigit() and len(number) <= 19

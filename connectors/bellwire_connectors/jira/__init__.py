@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from bellwire import CheckResult, Connector, CredentialField, Link, ReplyNote, StatusChange, hookimpl
 
+from bellwire_connectors.translating.notes import writes_on_tasks
+
 from . import webhook
 from .site import clean_site
 
@@ -63,6 +65,7 @@ connector = Connector(
     read=webhook.read,
     sign=webhook.sign,
     write_back=_write_back,
+    writes_on=writes_on_tasks,
     write_reply=_write_reply,
     check=_check,
     samples="bellwire_connectors.jira",

@@ -20,7 +20,7 @@ from bellwire import (
     hookimpl,
 )
 
-from . import webhook
+from . import configured, webhook
 from .fields import FIELDS, SETTINGS
 
 EVENTS = (
@@ -115,6 +115,7 @@ connector = Connector(
     answer=webhook.answer,
     enrich=_enrich,
     write_back=_write_back,
+    writes_on=configured.writes_on,
     write_consent=_write_consent,
     write_reply=_write_reply,
     reconcile=_reconcile,

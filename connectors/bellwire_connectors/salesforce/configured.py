@@ -53,6 +53,17 @@ def version(settings: Mapping[str, Any]) -> str:
     return given if VERSION.fullmatch(given) else DEFAULT_VERSION
 
 
+def message_object(installation: Installation) -> str:
+    """The object that holds a text's status, one record a message; "" where completed Tasks tell it."""
+    name = field_name(installation, "message_object", MESSAGE_OBJECT)
+    return "" if name == "Task" else name
+
+
+def writes_on(subject: str, customer_ref: str, installation: Installation) -> bool:
+    """Whether a status can be written: always as a record of its own, as a Task only on a record or a person."""
+    return bool(message_object(installation) or long_id(subject.partition("/")[2]) or long_id(customer_ref))
+
+
 def own_user(installation: Installation) -> str:
     """The user we call as: what it changed, we changed. "" while nobody said it."""
     return long_id(installation.settings.get("integration_user")) or long_id(installation.credentials.get("user_id"))

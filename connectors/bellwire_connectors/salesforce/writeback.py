@@ -42,18 +42,18 @@ def write_back(changes: Sequence[StatusChange], link: Link) -> None:
     if not told:
         return
     org = Org(link)
-    kind = configured.field_name(link.installation, "message_object", configured.MESSAGE_OBJECT)
+    kind = configured.message_object(link.installation)
     errors: list[PlatformError] = []
     for start in range(0, len(told), AT_ONCE):
         some = told[start : start + AT_ONCE]
-        if kind and kind != "Task":
+        if kind:
             try:
                 errors += _upserted(org, kind, some)
                 continue
             except PlatformRejected as e:
                 if e.code not in _NO_OBJECT and e.http_status != _NOT_FOUND:
                     raise
-                kind = "Task"  # the object was not deployed
+                kind = ""  # the object was not deployed
         errors += _tasks(org, some)
     if errors:  # what may work the next time has the job repeated: nothing is written twice
         raise min(errors, key=lambda e: e.retry is Retry.NEVER)

@@ -83,7 +83,7 @@ SETTINGS = (
 )
 
 
-def _writes_on(subject: str, customer_ref: str) -> bool:
+def _writes_on(subject: str, customer_ref: str, _installation: Installation) -> bool:
     return bool(target_named(subject, customer_ref))
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from bellwire import Connector, ConsentChange, CredentialField, Link, ReplyNote, StatusChange, hookimpl
 
-from . import webhook
+from . import address, webhook
 from .events import KINDS
 from .signature import clean_secrets
 
@@ -81,6 +81,7 @@ connector = Connector(
     sign=webhook.sign,
     refused=webhook.refused,
     write_back=_write_back,
+    writes_on=address.writes_on,
     write_consent=_write_consent,
     write_reply=_write_reply,
     samples="bellwire_connectors.timecard",

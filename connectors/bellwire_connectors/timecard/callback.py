@@ -10,12 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from bellwire import (
     ConsentChange,
-    Installation,
     Json,
     Link,
     PlatformRejected,
@@ -31,6 +29,7 @@ from bellwire.signing import sha256_hex, standard_webhooks_sign
 
 from bellwire_connectors.retry_after import retry_after_s
 
+from .address import address
 from .events import stamp
 from .signature import WHO
 
@@ -151,15 +150,6 @@ def _post(link: Link, kind: str, fact: str, subject: str, at: datetime, data: Ma
     except requests.RequestException as e:  # the producer takes an id once: whether it was heard does not matter
         raise PlatformUnreachable(f"{WHO}: the callback was not answered ({type(e).__name__})") from e
     _judge(answer)
-
-
-def address(installation: Installation) -> str:
-    """Where callbacks go: `callback_url`, at the host of `base_url` where one is set (a proxy, a stand-in); "" for nowhere."""
-    url, base = str(installation.settings.get("callback_url") or ""), str(installation.settings.get("base_url") or "")
-    if not url or not base:
-        return url or base
-    there, own = urlsplit(base), urlsplit(url)
-    return urlunsplit((there.scheme, there.netloc, there.path.rstrip("/") + own.path, own.query, ""))
 
 
 def _judge(answer: Any) -> None:

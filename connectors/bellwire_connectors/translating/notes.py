@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
 
-from bellwire import PlatformRejected, ReplyNote, StatusChange
+from bellwire import Installation, PlatformRejected, ReplyNote, StatusChange
 
 from bellwire_connectors.redaction import without_numbers
 
@@ -68,6 +68,11 @@ def target_of(subject: str, kind: str) -> str:
     """The object's id in a subject of this kind: `task/BUG-15` → `BUG-15`; "" for any other."""
     given, _, rest = subject.partition("/")
     return rest if given == kind else ""
+
+
+def writes_on_tasks(subject: str, _customer_ref: str, _installation: Installation) -> bool:
+    """Whether what an event is about holds comments: a task does."""
+    return bool(target_of(subject, "task"))
 
 
 def _by_target(changes: Iterable[StatusChange], kind: str) -> Mapping[str, list[StatusChange]]:

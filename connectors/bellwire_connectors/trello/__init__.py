@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from bellwire import CheckResult, Connector, CredentialField, Event, Link, ReplyNote, StatusChange, hookimpl
 
+from bellwire_connectors.translating.notes import writes_on_tasks
+
 from . import webhook
 
 EVENTS = ("task.assigned", "task.unassigned", "task.status_changed", "task.due")
@@ -71,6 +73,7 @@ connector = Connector(
     probe=webhook.probe,
     enrich=_enrich,
     write_back=_write_back,
+    writes_on=writes_on_tasks,
     write_reply=_write_reply,
     check=_check,
     samples="bellwire_connectors.trello",

@@ -22,7 +22,7 @@ from bellwire import (
 )
 
 from . import webhook
-from .account import clean_subdomain
+from .account import clean_subdomain, writes_on
 
 EVENTS = (
     "ticket.created",
@@ -144,6 +144,7 @@ connector = Connector(
     sign=webhook.sign,
     enrich=_enrich,
     write_back=_write_back,
+    writes_on=writes_on,
     write_consent=_write_consent,
     write_reply=_write_reply,
     subscribe=_subscribe,

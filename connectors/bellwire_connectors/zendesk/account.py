@@ -45,6 +45,11 @@ def id_of(value: object) -> str:
     return text if _ID.fullmatch(text) and text.strip("0") else ""
 
 
+def writes_on(subject: str, _customer_ref: str, _installation: Installation) -> bool:
+    """Whether a status can be written on what an event is about: tickets hold one, users and the rest do not."""
+    return bool(number_in(subject, "ticket"))
+
+
 def number_in(subject: str, kind: str) -> str:
     """`ticket/35436` → `35436`, "" when it is of another kind."""
     found, _, number = subject.partition("/")

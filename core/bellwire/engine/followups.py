@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bellwire.domain.status import is_final
 from bellwire.domain.tenant import TenantConfig
 from bellwire.ids import new_id, show
-from bellwire.model import Connector, Reason, Status
+from bellwire.model import Connector, Installation, Reason, Status
 from bellwire.store import schema
 from bellwire.store.types import AnyRow
 from bellwire.store.vault import Vault
@@ -96,7 +96,7 @@ class Followups:
             return
         if wanted == "final" and not is_final(change.status) and change.status is not Status.UNKNOWN:
             return
-        if not _has_target(connector, change):
+        if not _has_target(connector, change, held.value):
             return
         self.write_backs.append(
             {
@@ -135,12 +135,12 @@ class Followups:
         )
 
 
-def _has_target(connector: Connector, change: Change) -> bool:
+def _has_target(connector: Connector, change: Change, installation: Installation) -> bool:
     """Whether the platform has an object to write on. A connector that can't say is asked to write, and tells then."""
     if connector.writes_on is None:
         return True
     try:
-        return connector.writes_on(change.subject, change.customer_ref)
+        return connector.writes_on(change.subject, change.customer_ref, installation)
     except Exception:  # a plugin's: what follows from a message must not keep the message from being recorded
         log.exception("a connector can't tell what it writes on", extra={"connector": connector.name})
         return True
