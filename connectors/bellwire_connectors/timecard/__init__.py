@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from bellwire import Connector, ConsentChange, CredentialField, Link, ReplyNote, StatusChange, hookimpl
+from bellwire import CheckResult, Connector, ConsentChange, CredentialField, Link, ReplyNote, StatusChange, hookimpl
 
 from . import address, webhook
 from .events import KINDS
@@ -69,6 +69,12 @@ def _write_reply(note: ReplyNote, link: Link) -> None:
     run(note, link)
 
 
+def _check(link: Link) -> Sequence[CheckResult]:
+    from .check import check as run
+
+    return run(link)
+
+
 connector = Connector(
     name="timecard",
     title="Timecards and tasks",
@@ -84,6 +90,7 @@ connector = Connector(
     writes_on=address.writes_on,
     write_consent=_write_consent,
     write_reply=_write_reply,
+    check=_check,
     samples="bellwire_connectors.timecard",
 )
 

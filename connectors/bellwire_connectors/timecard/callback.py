@@ -123,6 +123,12 @@ def write_reply(note: ReplyNote, link: Link) -> None:
     )
 
 
+def ping(link: Link) -> None:
+    """Ask the producer whether it hears and believes us. Raises PlatformError."""
+    at = link.now()
+    _post(link, "bellwire.ping", f"ping_{round(at.timestamp() * 1_000_000)}", "", at, {"at": stamp(at)})
+
+
 def _post(link: Link, kind: str, fact: str, subject: str, at: datetime, data: Mapping[str, Json]) -> None:
     installation = link.installation
     url = address(installation)
