@@ -126,7 +126,7 @@ def find(connection: TenantConnection, vault: Vault, system: str, refs: Iterable
     return found
 
 
-_REFS = sa.bindparam("refs", expanding=True)
+_REFS: sa.BindParameter[list[str]] = sa.bindparam("refs", expanding=True)
 _BY_NAME = (
     sa.select(schema.staff, _r.ref.label("called"))
     .join(schema.staff_refs, sa.and_(_r.staff_id == _s.id, scope(schema.staff_refs)))
