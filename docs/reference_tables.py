@@ -191,7 +191,8 @@ def rules(_page: Path) -> str:
 def carrier_rules(_page: Path) -> str:
     """Those that carriers have besides."""
     known = {one.name for one in CONNECTOR_RULES}
-    return table(["rule", "what it says"], [(f"`{one.name}`", one.means) for one in CARRIER_RULES if one.name not in known])
+    rows = [(f"`{one.name}`", str(one.level), one.means) for one in CARRIER_RULES if one.name not in known]
+    return table(["rule", "level", "what it says"], rows)
 
 
 def stand_in(_page: Path) -> str:

@@ -11,13 +11,15 @@ from typing import Any
 
 import bellwire_example
 import pytest
-from bellwire import Capability, Carrier, Outcome, SignatureMismatch, Verdict
+from bellwire import Capability, Carrier, ErrorClass, Outcome, SignatureMismatch, Verdict
 from bellwire.certification import CONNECTOR_RULES, Answer, Kit, Level, Quality, Scale, Scorecard
 from bellwire.certification import Outcome as Went
 from bellwire.certification.quality import Exempt, Named, quality_of
 from bellwire.errors import ConfigInvalid
+from bellwire_connectors import twilio
 
 CONNECTOR, CARRIER = bellwire_example.connector, bellwire_example.carrier
+TWILIO: Any = twilio.carrier
 LITTLE = Scale(bent=40, kinds=1, large=1, old=10)
 BROKEN = Path(__file__).parent / "broken"
 
@@ -83,6 +85,38 @@ def test_the_example_carrier_passes() -> None:
 def test_a_carrier_that(changes: dict[str, Any], rule: str) -> None:
     broken: Carrier = replace(CARRIER, **changes)
     assert answer(broken, rule).outcome is Went.FAILED
+
+
+def wordless(error: ErrorClass) -> Callable[..., Any]:
+    """Refuses everything for this reason, and forgets how long to wait."""
+    return lambda _, messages, __: [
+        Outcome(message_id=one.message_id, verdict=Verdict.REJECTED, error_class=error) for one in messages
+    ]
+
+
+def telling(call: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Puts the token into the address."""
+    assert call is not None
+    return lambda *given: replace(call(*given), url=f"{call(*given).url}?key={given[-1].credentials['auth_token']}")
+
+
+BROKEN_ANSWERS: list[tuple[str, dict[str, Any], str]] = [
+    ("takes 401 for a wrong request", {"interpret": wordless(ErrorClass.BAD_REQUEST)}, "answer-401"),
+    ("takes 429 for an outage", {"interpret": wordless(ErrorClass.CARRIER_DOWN)}, "answer-429"),
+    ("forgets the Retry-After", {"interpret": wordless(ErrorClass.THROTTLED)}, "answer-429"),
+    ("is sure of a gateway's 502", {"interpret": wordless(ErrorClass.CARRIER_DOWN)}, "answer-5xx"),
+    ("shows its key to every proxy", {"build": telling(TWILIO.build)}, "hidden-secrets"),
+    ("shows it when it asks", {"build_query": telling(TWILIO.build_query)}, "hidden-secrets"),
+    ("shows it when it checks", {"check": telling(TWILIO.check)}, "hidden-secrets"),
+    ("is always well", {"checked": lambda _: ""}, "check-answers"),
+    ("checks somebody else", {"check": lambda at: TWILIO.check(replace(at, settings={}))}, "check-answers"),
+]
+
+
+@pytest.mark.parametrize(("changes", "rule"), [row[1:] for row in BROKEN_ANSWERS], ids=[row[0] for row in BROKEN_ANSWERS])
+def test_a_carrier_misses_silver_that(changes: dict[str, Any], rule: str) -> None:
+    assert answer(TWILIO, rule).outcome is Went.PASSED
+    assert answer(replace(TWILIO, **changes), rule).outcome is Went.FAILED
 
 
 # -- what can't be judged -------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bellwire.certification import (
+    answering,
     calling,
     comparison,
     facts,
@@ -50,7 +51,7 @@ CONNECTOR_RULES: Sequence[Rule] = tuple(
         key=lambda rule: rule.level.rank,
     )
 )
-CARRIER_RULES: Sequence[Rule] = (*_BOTH, loading.LIGHT, *quiet.RULES, *receiving.RULES, *sending.RULES)
+CARRIER_RULES: Sequence[Rule] = (*_BOTH, loading.LIGHT, *quiet.RULES, *receiving.RULES, *sending.RULES, *answering.RULES)
 
 
 def rules_for(subject: Connector | Carrier) -> Sequence[Rule]:

@@ -22,7 +22,8 @@ MESSAGES = (
 )
 
 
-def _interpreted(carrier: Carrier, given: HttpAnswer, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+def interpreted(carrier: Carrier, given: HttpAnswer, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    """What the carrier takes an answer for, one outcome a message. Raises NotJudged, AssertionError."""
     if carrier.interpret is None:
         raise NotJudged(f"{carrier.name} does not go over HTTP")
     outcomes = carrier.interpret(given, messages, account(carrier))
@@ -51,12 +52,12 @@ def _samples(carrier: Carrier) -> None:
     if not names:
         raise NotJudged("there is no answer_… sample")
     for name in names:
-        _interpreted(carrier, answer(carrier.samples, name), [outgoing()])
+        interpreted(carrier, answer(carrier.samples, name), [outgoing()])
 
 
 def _nonsense(carrier: Carrier) -> None:
     for status, body in product(_STATUSES, _BODIES):
-        (outcome,) = _interpreted(carrier, HttpAnswer(status=status, body=body), [outgoing()])
+        (outcome,) = interpreted(carrier, HttpAnswer(status=status, body=body), [outgoing()])
         claim(
             outcome.verdict is not Verdict.ACCEPTED, f"HTTP {status} with a body of {len(body)} bytes was taken for an acceptance"
         )

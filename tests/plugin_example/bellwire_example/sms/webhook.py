@@ -31,6 +31,7 @@ class Accepted(BaseModel):
 
 
 STATES = {"OK": Status.DELIVERED, "BAD": Status.UNDELIVERED}
+REFUSALS = {401: ErrorClass.AUTH, 429: ErrorClass.THROTTLED}
 
 
 def build(messages: Sequence[Outgoing], account: CarrierAccount) -> HttpCall:
@@ -47,7 +48,10 @@ def build(messages: Sequence[Outgoing], account: CarrierAccount) -> HttpCall:
 def interpret(answer: HttpAnswer, messages: Sequence[Outgoing], account: CarrierAccount) -> list[Outcome]:
     (message,) = messages
     if 400 <= answer.status < 500:
-        return [Outcome(message_id=message.message_id, verdict=Verdict.REJECTED, error_class=ErrorClass.BAD_REQUEST)]
+        refused = REFUSALS.get(answer.status, ErrorClass.BAD_REQUEST)
+        after = answer.headers.get("retry-after", "")
+        wait_s = float(after) if after.isdecimal() else None
+        return [Outcome(message_id=message.message_id, verdict=Verdict.REJECTED, error_class=refused, retry_after_s=wait_s)]
     try:
         accepted = Accepted.model_validate_json(answer.body)
     except ValidationError:
