@@ -60,13 +60,15 @@ def site(
     write_back: str = "off",
     shop_url: str = "",
     port: int = 8099,
+    place: int = 1,
 ) -> Iterator[Site]:
     """A fresh database with everything on: trigger with a condition, template, rate, prices and balance.
 
-    `port`: where a server of it listens, if receipts are to find it; `shop_url`: who takes what is written back.
+    `port`: where a server of it listens, if receipts are to find it; `shop_url`: who takes what is written back; `place`: 1, or
+    2 for another database at the same time (on PostgreSQL one that is made beside the first).
     """
     with tempfile.TemporaryDirectory(prefix="bellwire-bench-") as directory:
-        url = f"sqlite:///{directory}/bench.db" if database == "sqlite" else os.environ["POSTGRES_URL"]
+        url = f"sqlite:///{directory}/bench.db" if database == "sqlite" else _postgres_url(place)
         environ = {
             "BELLWIRE_DATABASE_URL": url,
             "BELLWIRE_SECRET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
@@ -164,6 +166,22 @@ def _furnish(
         webhook_path=installation.webhook_url.removeprefix(environ["BELLWIRE_PUBLIC_URL"]),
         account_id=held.config.accounts[0].value.id,
     )
+
+
+def _postgres_url(place: int) -> str:
+    """The URL of the database for benchmarks, or of another beside it, which needs the right to make one."""
+    first = sa.make_url(os.environ["POSTGRES_URL"])
+    if place == 1:
+        return os.environ["POSTGRES_URL"]
+    second = first.set(database=f"{first.database}_{place}")
+    engine = sa.create_engine(first.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        known = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
+        if connection.execute(known, {"name": second.database}).first() is None:
+            quoted = engine.dialect.identifier_preparer.quote_identifier(second.database or "")
+            connection.exec_driver_sql(f"CREATE DATABASE {quoted}")
+    engine.dispose()
+    return second.render_as_string(hide_password=False)
 
 
 def _empty(url: str) -> None:
