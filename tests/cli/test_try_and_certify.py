@@ -10,9 +10,10 @@ from typing import Any
 import bellwire_example
 import pytest
 from bellwire import Carrier, Connector, SignatureMismatch
-from bellwire.cli import main
+from bellwire.cli import main, rehearsing, try_sample
 from bellwire.cli.setup import Setup
-from bellwire.plugins import Plugins
+from bellwire.plugins import Plugins, load_plugins
+from bellwire.testing import NOW, installation, samples
 from click.testing import CliRunner, Result
 
 
@@ -39,6 +40,49 @@ def test_a_sample_is_signed_verified_and_read() -> None:
     assert (told["verified"], told["refused"], told["events"][0]["occurred_at"]) == (True, "", "2026-01-05T08:59:58Z")
 
 
+def test_an_example_decides_and_renders() -> None:
+    lines = run("try", "example_till", "order_paid").stdout.splitlines()
+    assert lines[-3:] == [
+        "decide: example: order.paid: sent (no conditions)",
+        "render: to …01, by the sandbox as Example (en, gsm7, 1 segment, no price known)",
+        "  Example: your order was paid.",
+    ]
+    [decided] = json.loads(run("try", "example_till", "order_paid", "--json").stdout)["decided"]
+    assert (decided["event"], decided["subject"], decided["by"], decided["fetched"]) == ("order.paid", "receipt/R-1001", "", [])
+    [entry] = decided["entries"]
+    assert (entry["outcome"], entry["reason"], entry["encoding"], entry["segments"], entry["price"]) == (
+        "sent",
+        "",
+        "gsm7",
+        1,
+        None,
+    )
+    assert entry["send_at"] == "2026-01-05T09:00:00Z"
+
+
+SHIPPED = load_plugins().connectors
+
+
+def test_every_sample_of_ours_comes_to_an_end() -> None:
+    """Each event has an answer; where somebody with a number is named, the example has a text that needs no further value."""
+    for connector in SHIPPED.values():
+        at = installation(connector)
+        for one in samples(connector.samples):
+            for event in try_sample.dry_run(connector, one).events:
+                for entry in rehearsing.rehearse(connector, event, at, NOW).entries:
+                    assert entry.outcome in ("sent", "refused", "no_trigger"), (connector.name, one, entry)
+                    assert entry.reason in ("", "no_recipient", "invalid_number", "no_consent"), (connector.name, one, entry)
+                    is_written = entry.outcome == "sent" or entry.reason == "no_consent"
+                    assert bool(entry.text) is is_written, (connector.name, one, entry)
+
+
+def test_marketing_is_refused_and_shown_all_the_same() -> None:
+    [decided] = json.loads(run("try", "shopify", "checkout_abandoned", "--json", connector=SHIPPED["shopify"]).stdout)["decided"]
+    [entry] = decided["entries"]
+    assert (entry["outcome"], entry["reason"]) == ("refused", "no_consent")
+    assert entry["text"].startswith("Example Store: your cart waits: https://")
+
+
 def test_an_event_that_is_not_served() -> None:
     assert "nothing that we serve" in run("try", "example_till", "drawer_opened").stdout
 
@@ -57,6 +101,11 @@ def test_what_is_refused_ends_with_one() -> None:
     assert (result.exit_code, result.stdout) == (1, "refused: SignatureMismatch: example_till: no\n")
     result = run("try", "example_till", "order_paid", "--json", connector=deaf)
     assert (result.exit_code, json.loads(result.stdout)["verified"]) == (1, False)
+
+
+def test_a_carrier_has_no_tenant() -> None:
+    result = run("try", "example_sms", "dlr_delivered", "--tenant", "acme")
+    assert (result.exit_code, "--tenant is for connectors" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("args", [("try", "nothing"), ("certify", "nothing")])
