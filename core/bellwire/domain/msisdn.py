@@ -76,9 +76,8 @@ def is_premium(msisdn: Msisdn) -> bool:
     """Whether texts to it cost out of the ordinary: premium-rate and shared-cost ranges, satellite and international networks."""
     import phonenumbers
 
-    number = _number(msisdn)
     costly = (phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST)
-    return number.country_code in _COSTLY_CODES or phonenumbers.number_type(number) in costly
+    return _dial_code(msisdn) in _COSTLY_CODES or _type(msisdn) in costly
 
 
 @lru_cache(maxsize=_CACHED)
@@ -102,16 +101,17 @@ def _national(digits: str, regions: Sequence[str]) -> Msisdn | None:
     landline: Msisdn | None = None
     for region in regions:
         number = _read(_at_home(digits, region), region)
-        if number is None or not phonenumbers.is_valid_number(number):
+        kind = phonenumbers.PhoneNumberType.UNKNOWN if number is None else _type(_e164(number))
+        if number is None or kind == phonenumbers.PhoneNumberType.UNKNOWN:
             continue
-        if phonenumbers.number_type(number) != phonenumbers.PhoneNumberType.FIXED_LINE:
+        if kind != phonenumbers.PhoneNumberType.FIXED_LINE:
             return _e164(number)
         landline = _e164(number)
         break
     for region in regions:
         code = phonenumbers.country_code_for_region(region)
         msisdn = _international(digits) if code and digits.startswith(str(code)) else None
-        if msisdn and (landline is None or phonenumbers.number_type(_number(msisdn)) == phonenumbers.PhoneNumberType.MOBILE):
+        if msisdn and (landline is None or _type(msisdn) == phonenumbers.PhoneNumberType.MOBILE):
             return msisdn
     return landline
 
@@ -139,7 +139,8 @@ def _international(digits: str) -> Msisdn | None:
     number = _read(f"+52{abroad[1]}" if abroad else f"+{digits}", None)
     if number is None:
         return None
-    if not phonenumbers.is_valid_number(number):
+    msisdn = _e164(number)
+    if _type(msisdn) == phonenumbers.PhoneNumberType.UNKNOWN:
         mobile = phonenumbers.PhoneNumberType.MOBILE
         if phonenumbers.is_possible_number_for_type_with_reason(number, mobile) != phonenumbers.ValidationResult.IS_POSSIBLE:
             return None
@@ -147,7 +148,7 @@ def _international(digits: str) -> Msisdn | None:
         # a trunk zero or one digit repeated is no subscriber; area codes of the North American plan begin with 2 to 9
         if national.startswith("0") or len(set(national)) == 1 or (number.country_code == 1 and national.startswith("1")):
             return None
-    return _e164(number)
+    return msisdn
 
 
 def _at_home(digits: str, region: str) -> str:
@@ -172,9 +173,29 @@ def _e164(number: PhoneNumber) -> Msisdn:
 
 @lru_cache(maxsize=_CACHED)
 def _number(msisdn: Msisdn) -> PhoneNumber:
+    """The number in the library's form. Taken apart here: the library's parser looks for much that E.164 does not have."""
     import phonenumbers
 
-    return phonenumbers.parse(msisdn, None)
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    end = next((end for end in (2, 3, 4) if msisdn[1:end].isdigit() and int(msisdn[1:end]) in codes), 0)
+    national = msisdn[end:]
+    if not (end and national.isdigit()):
+        return phonenumbers.parse(msisdn, None)
+    zeros = min(len(national) - len(national.lstrip("0")), len(national) - 1)  # Italy's numbers keep theirs
+    return phonenumbers.PhoneNumber(
+        country_code=int(msisdn[1:end]),
+        national_number=int(national),
+        italian_leading_zero=True if zeros else None,
+        number_of_leading_zeros=zeros if zeros > 1 else None,
+    )
+
+
+@lru_cache(maxsize=_CACHED)
+def _type(msisdn: Msisdn) -> int:
+    """What kind of number it is, UNKNOWN when it is not valid."""
+    import phonenumbers
+
+    return phonenumbers.number_type(_number(msisdn))
 
 
 def _dial_code(msisdn: Msisdn) -> int:
@@ -192,15 +213,24 @@ def _region(msisdn: Msisdn) -> str:
 
 @lru_cache(maxsize=_CACHED)
 def _timezones(msisdn: Msisdn) -> tuple[str, ...]:
-    from babel.core import get_global
-    from phonenumbers.timezone import time_zones_for_number
+    import phonenumbers
+    from phonenumbers import timezone
 
-    region = _region(msisdn)
+    region, number = _region(msisdn), _number(msisdn)
     if not region:
         return ()
-    # the library names the zones of all countries that share a dial code, and some by old names
+    is_placed = phonenumbers.is_number_type_geographical(_type(msisdn), _dial_code(msisdn))
+    named = timezone.time_zones_for_geographical_number(number) if is_placed else timezone.time_zones_for_number(number)
+    return _at_home_in(region, tuple(named))
+
+
+@lru_cache(maxsize=_CACHED)
+def _at_home_in(region: str, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the zones that the library names those of the number's country: it knows some by old names, and all of a dial code."""
+    from babel.core import get_global
+
     current = get_global("zone_aliases")
     owners = get_global("zone_territories")
-    zones = [str(current.get(zone, zone)) for zone in time_zones_for_number(_number(msisdn)) if zone != "Etc/Unknown"]
+    zones = [str(current.get(zone, zone)) for zone in named if zone != "Etc/Unknown"]
     own = [zone for zone in zones if owners.get(zone) == region]
     return tuple(own or get_global("territory_zones").get(region, zones))  # Kosovo has a dial code and no zone of its own
