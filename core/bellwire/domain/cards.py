@@ -41,7 +41,7 @@ _WORDS = re.compile(r"[._\-\s]+|(?<=[a-z0-9])(?=[A-Z])")
 
 def masked_event(event: Event) -> Event:
     """The event without card numbers in its data and in what people wrote of themselves; ids and phones as they are."""
-    if not any(_may_hold(value) for value in (event.data, *(_written_by(person) for person in event.people.values()))):
+    if not _may_hold([event.data, *(_written_by(person) for person in event.people.values())]):
         return event  # nearly always: looking is cheap, making anew is not
     data = {masked_text(name): masked(value, name) for name, value in event.data.items()}
     people = {role: _masked_person(person) for role, person in event.people.items()}
@@ -51,14 +51,22 @@ def masked_event(event: Event) -> Event:
 
 
 def _may_hold(value: Any) -> bool:
-    """Whether there are so many digits anywhere."""
-    if isinstance(value, str):
-        return len(value) >= _SHORTEST and (not value.isascii() or _MANY_DIGITS.search(value) is not None)
-    if isinstance(value, int):
-        return bool(value >= _SMALLEST)
-    if isinstance(value, Mapping):
-        return any(_may_hold(one) for pair in value.items() for one in pair)
-    return isinstance(value, Sequence) and any(_may_hold(one) for one in value)
+    """Whether anything in it looks like a card's number, whatever it is called."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if len(one) >= _SHORTEST and masked_text(one) != one:
+                return True
+        elif isinstance(one, int):
+            if one >= _SMALLEST and is_card(str(one)):
+                return True
+        elif isinstance(one, Mapping):
+            left += one.keys()
+            left += one.values()
+        elif isinstance(one, Sequence):
+            left += one
+    return False
 
 
 def _written_by(person: Person) -> Sequence[str]:
@@ -68,7 +76,8 @@ def _written_by(person: Person) -> Sequence[str]:
 def masked(value: Any, name: str = "") -> Any:
     """A JSON value without card numbers. `name`: what it is called; a name's last word tells ids from other numbers."""
     if isinstance(value, str):
-        return value if len(value) < _SHORTEST or _is_exempt(name) else masked_text(value)
+        clean = masked_text(value)
+        return value if clean == value or _is_exempt(name) else clean
     if isinstance(value, bool) or value is None or isinstance(value, float):
         return value
     if isinstance(value, int):

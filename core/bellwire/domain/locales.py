@@ -92,6 +92,11 @@ def pick(available: Iterable[str], wanted: Sequence[str], default: str) -> str |
     for another country. After them the default in the same way. A variant in another script of a wanted language, or of the
     default's, comes last, when there is nothing else. Case and `_`/`-` don't matter.
     """
+    return _pick(tuple(available), tuple(wanted), default)
+
+
+@lru_cache(maxsize=4096)
+def _pick(available: tuple[str, ...], wanted: tuple[str, ...], default: str) -> str | None:
     stored: dict[_Parts, str] = {}
     for name in available:
         parts = _parse(name)
