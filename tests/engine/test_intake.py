@@ -96,6 +96,22 @@ def test_two_tellings_in_one_request_are_one_event(world: World, shop: Any) -> N
     assert world.count(schema.messages) == 2
 
 
+def test_what_is_known_of_people_is_asked_once_for_all_events_of_a_request(world: World, shop: Any) -> None:
+    """However many there are, and each gets its own count for the caps."""
+    world.trigger("fulfillment.shipped", cap={"count": 1, "window_s": 3600})
+    world.take(shop, order("first", phone=number(0)))
+    asked = []
+    sql_event.listen(
+        world.engine.store.engine, "before_cursor_execute", lambda *call: asked.append(call[2]) if "contact" in call[2] else None
+    )
+    taken = world.take(shop, *(order(place, phone=number(place)) for place in range(20)))
+    asked = [one for one in asked if one.startswith("SELECT")]
+    assert (len(taken.events), len(asked)) == (20, 3), "who they are, and how often they were texted: by all, and by that trigger"
+    m = schema.messages.c
+    [capped] = world.all(sa.select(m.subject).where(m.reason == "cap"))
+    assert capped.subject == "order/0"
+
+
 # -- whole or not at all --------------------------------------------------------------------------------------------
 
 
@@ -201,6 +217,29 @@ def test_a_poisonous_event_is_a_dead_letter_after_five_tries_and_stops_no_other(
     assert "HookFailed" in dead.error
     assert next(tries) == 1 + 5, "at intake, and five times after"
     assert len(line.sent) == 29
+
+
+def test_events_that_are_fetched_together_are_stored_together_and_one_that_is_lost_stops_no_other(world: World, shop: Any) -> None:
+    """Another process has taken one of them meanwhile: its texts are not made twice, the others' are made."""
+    e = schema.events.c
+
+    def fetch(events: Any, _link: Any) -> Any:
+        taken = sa.update(schema.events).where(e.subject == "order/3").values(attempts=e.attempts + 1)
+        world.engine.write(lambda c: c.execute(taken) and None)
+        return [replace(one, fetch={}, people=order(phone=number(int(one.fetch["order"]))).people) for one in events]
+
+    shopify = replace(
+        world.engine.plugins.connectors["shopify"], enrich=lambda event, link: fetch([event], link)[0], enrich_many=fetch
+    )
+    world.engine.plugins = replace(world.engine.plugins, connectors={**world.engine.plugins.connectors, "shopify": shopify})
+    world.take(shop, *(order(place, people={}, fetch={"order": str(place)}) for place in range(6)))
+    assert {one.status for one in world.all(sa.select(e.status))} == {EVENT_PENDING}
+    assert pending.step(world.engine, lambda _: None) == 6  # type: ignore[arg-type,return-value]  # nobody is called
+    m = schema.messages.c
+    assert {one.subject for one in world.all(sa.select(m.subject))} == {f"order/{place}" for place in range(6)} - {"order/3"}
+    waiting = world.all(sa.select(e.subject, e.attempts).where(e.status == EVENT_PENDING))
+    assert [(one.subject, one.attempts) for one in waiting] == [("order/3", 2)]
+    assert world.count(schema.decisions) == 5
 
 
 def _no_link(installation: Any) -> Any:

@@ -219,7 +219,7 @@ def _prepared(engine: Engine, row: AnyRow) -> Prepared | None:
         return None
     content = engine.vault.open_json(row.content, row.tenant_id, "deadlines.content", row.id)
     event = unpack_event(content, row.kind, content["subject"], datetime.fromisoformat(content["occurred_at"]))
-    prepared = intake.prepare(engine, held, found.value, event, reported="webhook")
+    [prepared] = intake.prepare(engine, held, found.value, [event])
 
     def done(connection: sa.Connection) -> None:
         if not stored.done(connection, row.id, row.attempts, prepared.event_id, engine.now()):

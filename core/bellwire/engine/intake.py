@@ -6,29 +6,25 @@ Only finished rows go to the store: an event with all its messages is stored who
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from bellwire.domain.cards import masked_event
-from bellwire.domain.decide import Candidate, Decision, Facts, candidates, decide
-from bellwire.domain.settle import Router
-from bellwire.engine import deadlines, effects, staff
+from bellwire.domain.decide import Decision, decide
+from bellwire.engine import effects, facts
 from bellwire.engine.cancels import Following
 from bellwire.engine.configs import Held
-from bellwire.engine.people import Contact, contacts
-from bellwire.engine.routes import route
 from bellwire.engine.rows import RowMaker, entry_row
 from bellwire.engine.runtime import Engine
 from bellwire.errors import NotFound, StoreError
-from bellwire.ids import new_id, parse_id, show
-from bellwire.model import Event, Installation, Msisdn
+from bellwire.ids import new_id, show
+from bellwire.model import Event, Installation
 from bellwire.store import intake as stored
 from bellwire.store import schema
-from bellwire.store.database import reading
 from bellwire.store.intake import Cancel, SeenKey, Unit
 from bellwire.store.schema import SEEN_BODY, SEEN_CANCEL, SEEN_EVENT, SEEN_FACT
 from bellwire.store.vault import fingerprint
@@ -77,7 +73,7 @@ def take_events(
     """
     if not events:
         return Taken(events=(), duplicate=False)
-    prepared = [prepare(engine, held, installation, event, reported=reported) for event in events]
+    prepared = prepare(engine, held, installation, events, reported=reported)
     if body is not None:
         prepared[0].unit.marks = (*prepared[0].unit.marks, body_mark(installation, body))
     new = engine.store.writer.run_in(GROUP, [one.unit for one in prepared])
@@ -113,42 +109,55 @@ def seen_elsewhere(connection: sa.Connection, installation: Installation, body: 
 
 
 def prepare(
+    engine: Engine, held: Held, installation: Installation, events: Sequence[Event], *, reported: str = "webhook"
+) -> list[Prepared]:
+    """Gather, decide and make the rows of new events of one installation. Raises StoreError.
+
+    An event that must be fetched first, or whose deciding fails, is prepared as pending.
+    """
+    now, connector = engine.now(), engine.plugins.connectors.get(installation.connector)
+    can_fetch = connector is not None and connector.enrich is not None
+    told = [(masked_event(event), new_id()) for event in events]
+    decided = iter(_decided(engine, held, installation, [one for one in told if not (can_fetch and one[0].fetch)], reported, now))
+    prepared = []
+    for event, event_id in told:
+        made = None if can_fetch and event.fetch else next(decided)
+        if isinstance(made, Exception):  # whatever a plugin, a template or our own code does, the event is kept and tried again
+            about = {"event": show("evt", event_id), "type": event.type}
+            log.error("deciding failed; the event is pending", exc_info=made, extra=about)
+        maker, decision = made if isinstance(made, tuple) else (_maker(engine, held, now), None)
+        status = schema.EVENT_DECIDED if decision is not None else schema.EVENT_PENDING
+        error = type(made).__name__ if isinstance(made, Exception) else ""
+        maker.event(event, event_id, installation.connector, installation.id, status, error=error)
+        keys = _keys(installation, event)
+        prepared.append(_prepared(engine, held, installation, event, event_id, keys, maker, decision, reported, now))
+    return prepared
+
+
+def prepare_again(
+    engine: Engine, held: Held, installation: Installation, told: Sequence[tuple[Event, UUID]]
+) -> list[Prepared | Exception]:
+    """The same for events that are stored already, under these ids; what was raised where deciding fails. Raises StoreError."""
+    now = engine.now()
+    told = [(masked_event(event), event_id) for event, event_id in told]
+    return [
+        made if isinstance(made, Exception) else _prepared(engine, held, installation, event, event_id, (), *made, "webhook", now)
+        for (event, event_id), made in zip(told, _decided(engine, held, installation, told, "webhook", now), strict=True)
+    ]
+
+
+def _prepared(
     engine: Engine,
     held: Held,
     installation: Installation,
     event: Event,
-    *,
+    event_id: UUID,
+    keys: Sequence[SeenKey],
+    maker: RowMaker,
+    decision: Decision | None,
     reported: str,
-    event_id: UUID | None = None,
+    now: datetime,
 ) -> Prepared:
-    """Gather, decide and make the rows of one event. `event_id`: of an event that is stored already (pending, replayed).
-
-    An event that must be fetched first, or whose deciding fails, is prepared as pending.
-    """
-    now = engine.now()
-    event = masked_event(event)
-    stored_before = event_id is not None
-    event_id = event_id or new_id()
-    keys = () if stored_before else _keys(installation, event)
-    maker = RowMaker(engine.vault, held.config, held.index, engine.followups(), now)
-    connector = engine.plugins.connectors.get(installation.connector)
-    pending, error, decision = False, "", None
-    if event.fetch and not stored_before and connector is not None and connector.enrich is not None:
-        pending = True
-    else:
-        try:
-            decision = _decide(engine, held, installation, event, reported, now, maker, event_id)
-        except StoreError:
-            raise
-        except Exception as e:  # whatever a plugin, a template or our own code does, the event is kept and tried again
-            if stored_before:
-                raise
-            log.exception("deciding failed; the event is pending", extra={"event": show("evt", event_id), "type": event.type})
-            pending, error = True, type(e).__name__
-            maker = RowMaker(engine.vault, held.config, held.index, engine.followups(), now)
-    if not stored_before:
-        status = schema.EVENT_PENDING if pending else schema.EVENT_DECIDED
-        maker.event(event, event_id, installation.connector, installation.id, status, error=error)
     following = Following(engine, held, now)
     ground = effects.Ground(
         engine=engine, held=held, installation=installation, event=event, event_id=event_id, now=now, following=following
@@ -162,10 +171,14 @@ def prepare(
         numbered=maker.numbered,
         cancels=_cancels(installation, event, decision, following),
         over=_over(installation, event, event_id, decision, following),
-        effects=() if pending else effects.of(ground, reported=reported),
+        effects=effects.of(ground, reported=reported) if decision is not None else (),
         at=now,
     )
-    return Prepared(event_id=event_id, event=event, unit=unit, decision=decision, pending=pending, following=following)
+    return Prepared(event_id=event_id, event=event, unit=unit, decision=decision, pending=decision is None, following=following)
+
+
+def _maker(engine: Engine, held: Held, now: datetime) -> RowMaker:
+    return RowMaker(engine.vault, held.config, held.index, engine.followups(), now)
 
 
 def _keys(installation: Installation, event: Event) -> list[SeenKey]:
@@ -225,21 +238,30 @@ def _collapses(definition: object, event: Event) -> bool:
     return bool(event.subject) and (event.type == "checkout.abandoned" if wanted is None else bool(wanted))
 
 
+def _decided(
+    engine: Engine, held: Held, installation: Installation, told: Sequence[tuple[Event, UUID]], reported: str, now: datetime
+) -> list[tuple[RowMaker, Decision] | Exception]:
+    """Gather the facts of these events together, decide each, and write down what was decided; what was raised where that fails."""
+    if not told:
+        return []
+    times = [(event, now if reported == "webhook" else event.occurred_at) for event, _ in told]
+    gathered = facts.gather(engine, held, installation, times, now, live=True)
+    decided: list[tuple[RowMaker, Decision] | Exception] = []
+    for (_, event_id), one in zip(told, gathered, strict=True):
+        try:
+            decided.append(one if isinstance(one, Exception) else _decide(engine, held, installation, event_id, one, now))
+        except StoreError:
+            raise
+        except Exception as e:  # one event's failure stays its own
+            decided.append(e)
+    return decided
+
+
 def _decide(
-    engine: Engine,
-    held: Held,
-    installation: Installation,
-    event: Event,
-    reported: str,
-    now: datetime,
-    maker: RowMaker,
-    event_id: UUID,
-) -> Decision:
-    """Gather the facts, decide, and let the row maker write down what was decided."""
-    reported_at = now if reported == "webhook" else event.occurred_at
-    event = staff.completed(engine, held.config.id, installation.connector, event)  # its texts name people
-    found, facts, known = gather(engine, held, installation, event, reported_at, now, live=True)
-    decision = decide(event, found, facts, now)
+    engine: Engine, held: Held, installation: Installation, event_id: UUID, one: facts.Gathered, now: datetime
+) -> tuple[RowMaker, Decision]:
+    """Decide, and let a row maker write down what was decided."""
+    maker, decision = _maker(engine, held, now), decide(one.event, one.found, one.facts, now)
     entries = []
     for entry in decision.entries:
         message_id, planned = None, entry.planned
@@ -247,8 +269,9 @@ def _decide(
             contact_id = None
             if planned.draft.msisdn is not None:
                 zone = planned.draft.timezones[0] if len(planned.draft.timezones) == 1 else ""
-                contact_id = maker.contact(planned.draft.msisdn, known.get(planned.draft.msisdn), planned.country, zone, planned)
-            message_id = maker.message(planned, contact_id, event=event, event_id=event_id, installation_id=installation.id)
+                known = one.known.get(planned.draft.msisdn)
+                contact_id = maker.contact(planned.draft.msisdn, known, planned.country, zone, planned)
+            message_id = maker.message(planned, contact_id, event=one.event, event_id=event_id, installation_id=installation.id)
         trigger = entry.trigger
         entries.append(
             entry_row(
@@ -261,84 +284,7 @@ def _decide(
             )
         )
     maker.rows[schema.decisions] = [{"event_id": event_id, "tenant_id": held.config.id, "at": now, "entries": entries}]
-    return decision
-
-
-def gather(
-    engine: Engine,
-    held: Held,
-    installation: Installation | None,
-    event: Event,
-    reported_at: datetime,
-    now: datetime,
-    *,
-    live: bool = False,
-) -> tuple[list[Candidate], Facts, dict[Msisdn, Contact]]:
-    """The facts that deciding needs, from a read-only snapshot and the plugins' hooks. Raises what a hook raises.
-
-    No hook runs while a snapshot is open: it may take its time.
-    """
-    config = held.config
-    connector = installation.connector if installation else "api"
-    event = _resolved(engine, config.id, connector, event)
-    found = candidates(event, config, installation, connector, reported_at=reported_at)
-    matched = [one for one in found if one.matched]
-    numbers = list(dict.fromkeys(one.msisdn for one in matched if one.msisdn is not None))
-    waits = installation is not None and bool(event.subject) and any(one.trigger.definition.get("delay_s") for one in matched)
-    known: dict[Msisdn, Contact] = {}
-    canceled, past = False, None
-    if numbers or waits:
-        with reading(engine.store.engine) as connection:
-            known = contacts(connection, held, numbers, [one.trigger for one in matched], now)
-            if waits and installation is not None:
-                canceled = stored.was_seen(connection, (fingerprint(event.subject), SEEN_CANCEL, installation.id))
-            past = deadlines.past(connection, installation, event, now) if live else None  # a trial's event is an old one
-    facts = Facts(
-        tenant=config,
-        installation=installation,
-        people={number: contact.person for number, contact in known.items()},
-        veto=engine.plugins.refuse(config.id, event) if matched else None,
-        canceled=canceled,
-        past=past,
-        route=router(engine, held),
-        is_sandbox=sandbox_test(engine, held),
-        filters=engine.plugins.filters,
-    )
-    return found, facts, known
-
-
-def _resolved(engine: Engine, tenant_id: UUID, system: str, event: Event) -> Event:
-    """The event with people that the staff directory or a plugin knows, for systems whose events carry no phone."""
-    event = staff.completed(engine, tenant_id, system, event)
-    customer = event.customer
-    if customer is None or customer.phones or not customer.ref:
-        return event
-    person = engine.plugins.resolve_recipient(tenant_id, system, customer.ref)
-    return event if person is None else replace(event, people={**event.people, "customer": person})
-
-
-def router(engine: Engine, held: Held) -> Router:
-    """The tenant's routing as `domain.settle` calls it."""
-    return lambda country, purpose, sender_id, carrier, from_template: route(
-        held.config,
-        engine.plugins.carriers,
-        country=country,
-        purpose=purpose,
-        sender_id=sender_id,
-        carrier=carrier,
-        from_template=from_template,
-    )
-
-
-def sandbox_test(engine: Engine, held: Held) -> Callable[[str], bool]:
-    """Whether an account (by shown id) belongs to a carrier that texts nobody: one that plans its own receipts."""
-
-    def is_sandbox(account: str) -> bool:
-        wanted = parse_id("acc", account)
-        carrier = next((one.value.carrier for one in held.config.accounts if one.value.id == wanted), "")
-        return carrier in engine.plugins.carriers and engine.plugins.carriers[carrier].plan is not None
-
-    return is_sandbox
+    return maker, decision
 
 
 def configured(engine: Engine, connection: sa.Connection, tenant_id: UUID, version: int | None = None) -> Held:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from bellwire.domain.cards import masked_event
 from bellwire.engine import intake
+from bellwire.engine.configs import Held
+from bellwire.engine.intake import Prepared
 from bellwire.engine.rows import pack_event, unpack_event
 from bellwire.engine.runtime import Engine
-from bellwire.errors import PlatformError, Retry, StoreUnavailable
+from bellwire.errors import PlatformError, Retry, StoreError, StoreUnavailable
 from bellwire.ids import show
 from bellwire.model import Event, Installation, Link
-from bellwire.store import intake as stored
 from bellwire.store import pending
 from bellwire.store.database import reading
 from bellwire.store.types import AnyRow
+from bellwire.store.writer import GroupWork, Writer
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +48,7 @@ def step(engine: Engine, link_for: Callable[[Installation], Link]) -> int:
         return 0
     rows = engine.write(lambda connection: _take(engine, connection, now))
     for batch in _batches(engine, rows):
-        fetched = _fetched(engine, batch, link_for) if len(batch) > 1 else {}
-        for row in batch:
-            _work(engine, row, link_for, fetched.get(row.id))
+        _decide(engine, _whole(engine, batch, link_for))
     return len(rows)
 
 
@@ -74,19 +77,44 @@ def _asks_for_many(engine: Engine, row: AnyRow) -> bool:
     return row.installation_id is not None and connector is not None and connector.enrich_many is not None
 
 
-def _fetched(engine: Engine, rows: Sequence[AnyRow], link_for: Callable[[Installation], Link]) -> dict[UUID, Event]:
-    """Events of one installation, completed by one look at its platform, by row; none where that failed: then each by itself."""
-    connector = engine.plugins.connectors[rows[0].connector]
+def _whole(engine: Engine, rows: Sequence[AnyRow], link_for: Callable[[Installation], Link]) -> list[tuple[AnyRow, Event]]:
+    """The events of one installation with what its platform knows of them, without those that it does not give."""
+    found = _installed(engine, rows)
+    if found is None:
+        return []
+    _, installation = found
+    fetched = _fetched(engine, rows, installation, link_for) if len(rows) > 1 else {}
+    whole = []
+    for row in rows:
+        with _kept_apart(engine, row):
+            whole.append((row, fetched.get(row.id) or _completed(engine, event_of(engine, row), installation, link_for)))
+    return whole
+
+
+def _installed(engine: Engine, rows: Sequence[AnyRow]) -> tuple[Held, Installation] | None:
+    """The installation that these events are of; None when it is gone or off: then nothing comes of them."""
     with reading(engine.store.engine) as connection:
         held = intake.configured(engine, connection, rows[0].tenant_id)
-    installation = held.config.installations.get(rows[0].installation_id)
-    if connector.enrich_many is None or installation is None or installation.status in ("removed", "disabled"):
+    found = held.config.installations.get(rows[0].installation_id)
+    if found is not None and found.status not in ("removed", "disabled"):
+        return held, found.value
+    for row in rows:
+        engine.write(lambda c, row=row: pending.failed(c, row.id, row.attempts, None, "its installation is gone or disabled"))  # type: ignore[misc]  # bound now
+    return None
+
+
+def _fetched(
+    engine: Engine, rows: Sequence[AnyRow], installation: Installation, link_for: Callable[[Installation], Link]
+) -> dict[UUID, Event]:
+    """Events completed by one look at their platform, by row; none where that failed: then each by itself."""
+    connector = engine.plugins.connectors[rows[0].connector]
+    if connector.enrich_many is None:
         return {}
     try:
         found = [(row.id, event_of(engine, row)) for row in rows]
         found = [(key, event) for key, event in found if event.fetch]
-        made = connector.enrich_many([event for _, event in found], link_for(installation.value)) if found else []
-        return {key: event for (key, _), event in zip(found, made, strict=True) if not event.fetch}
+        made = connector.enrich_many([event for _, event in found], link_for(installation)) if found else []
+        return {key: masked_event(event) for (key, _), event in zip(found, made, strict=True) if not event.fetch}
     except PlatformError as e:
         log.info("several events at once can't be completed", extra={"connector": connector.name, "reason": type(e).__name__})
     except Exception:  # one odd event must not keep the others from being decided
@@ -94,46 +122,57 @@ def _fetched(engine: Engine, rows: Sequence[AnyRow], link_for: Callable[[Install
     return {}
 
 
-def _work(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link], fetched: Event | None) -> None:
+def _completed(engine: Engine, event: Event, installation: Installation, link_for: Callable[[Installation], Link]) -> Event:
+    """An event with what its platform knows of it, where there is anything to ask. Raises PlatformError."""
+    connector = engine.plugins.connectors.get(installation.connector)
+    if not event.fetch or connector is None or connector.enrich is None:
+        return event
+    return masked_event(connector.enrich(event, link_for(installation)))
+
+
+def _decide(engine: Engine, whole: Sequence[tuple[AnyRow, Event]]) -> None:
+    """Decide events of one installation together; each is stored wholly or not at all, many in one transaction."""
+    found = _installed(engine, [row for row, _ in whole]) if whole else None
+    if found is None:
+        return
+    held, installation = found
+    made: Sequence[Prepared | Exception]
     try:
-        _decide(engine, row, link_for, fetched)
+        made = intake.prepare_again(engine, held, installation, [(event, row.id) for row, event in whole])
+    except StoreError as e:
+        made = [e] * len(whole)
+    waiting: list[tuple[AnyRow, Prepared, Future[list[bool]]]] = []
+    for (row, event), one in zip(whole, made, strict=True):
+        with _kept_apart(engine, row):
+            if isinstance(one, Exception):
+                raise one
+            content = engine.vault.seal_json(pack_event(event), row.tenant_id, "events.content", row.id)
+            one.unit.effects = [partial(_decided, row, content, event.subject), *one.unit.effects]
+            waiting.append((row, one, engine.store.writer.submit(GroupWork(intake.GROUP, [one.unit]))))
+    for row, one, future in waiting:
+        with _kept_apart(engine, row):
+            Writer.wait(future)
+            intake.after_commit(engine, one)
+
+
+def _decided(row: AnyRow, content: bytes, subject: str, connection: sa.Connection) -> None:
+    if not pending.decided(connection, row.id, row.attempts, content, subject):
+        raise Lost
+
+
+@contextmanager
+def _kept_apart(engine: Engine, row: AnyRow) -> Iterator[None]:
+    """The worker's loop: one event's failure stays its own."""
+    try:
+        yield
     except (Lost, StoreUnavailable):
         return  # decided by another process, or the lease brings it back
     except PlatformError as e:
         wait_s = e.retry_after_s if e.retry is not Retry.NEVER else None
         _failed(engine, row, f"{type(e).__name__}: {e}", wait_s)
-    except Exception as e:  # the worker's loop: one event's failure stays its own
+    except Exception as e:
         log.exception("an event can't be decided", extra={"event": show("evt", row.id), "type": row.type})
         _failed(engine, row, f"{type(e).__name__}: deciding failed", None)
-
-
-def _decide(engine: Engine, row: AnyRow, link_for: Callable[[Installation], Link], fetched: Event | None) -> None:
-    event = event_of(engine, row)
-    with reading(engine.store.engine) as connection:
-        held = intake.configured(engine, connection, row.tenant_id)
-    installation = held.config.installations.get(row.installation_id)
-    if installation is None or installation.status in ("removed", "disabled"):
-        engine.write(
-            lambda connection: pending.failed(connection, row.id, row.attempts, None, "its installation is gone or disabled")
-        )
-        return
-    connector = engine.plugins.connectors.get(installation.value.connector)
-    if fetched is not None:
-        event = masked_event(fetched)
-    elif event.fetch and connector is not None and connector.enrich is not None:
-        event = masked_event(connector.enrich(event, link_for(installation.value)))
-    prepared = intake.prepare(engine, held, installation.value, event, reported="webhook", event_id=row.id)
-
-    content = engine.vault.seal_json(pack_event(event), row.tenant_id, "events.content", row.id)
-
-    def write(connection: sa.Connection) -> None:
-        if not pending.decided(connection, row.id, row.attempts):
-            raise Lost
-        pending.complete(connection, row.id, content, event.subject)
-        stored.apply(connection, [[prepared.unit]])
-
-    engine.write(write)
-    intake.after_commit(engine, prepared)
 
 
 def event_of(engine: Engine, row: AnyRow) -> Event:

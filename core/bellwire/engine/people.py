@@ -59,11 +59,14 @@ def _known(
     connection: sa.Connection, held: Held, numbers: Sequence[Msisdn], wanted: Sequence[tuple[Cap, UUID | None]], now: datetime
 ) -> dict[Msisdn, Contact]:
     by_ix = {held.index.of(number): number for number in numbers}
+    rows = stored.by_index(connection, held.config.id, list(by_ix))
+    ids = [row.id for row in rows]
+    counts = {
+        cap.name: stored.sent_since(connection, ids, now - timedelta(seconds=cap.window_s), trigger_id)
+        for cap, trigger_id in (wanted if ids else ())
+    }
     found = {}
-    for row in stored.by_index(connection, held.config.id, list(by_ix)):
-        sent = {
-            cap.name: stored.sent_since(connection, row.id, now - timedelta(seconds=cap.window_s), trigger_id)
-            for cap, trigger_id in wanted
-        }
+    for row in rows:
+        sent = {name: count.get(row.id, 0) for name, count in counts.items()}
         found[by_ix[bytes(row.msisdn_ix)]] = Contact(row.id, Person(standing=standing(row), sent=sent), row.msisdn is not None)
     return found

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
 from bellwire.domain.admit import SEND, Refuse, Reroute, Send
 from bellwire.domain.route_policy import OnAmbiguous, Policy, parse_policy
 from bellwire.domain.routing import AccountFacts, Choice, Refusal, Sender, choose
+from bellwire.domain.settle import Router
 from bellwire.domain.tenant import HeldAccount, TenantConfig
+from bellwire.engine.configs import Held
+from bellwire.engine.runtime import Engine
 from bellwire.ids import parse_id, show
 from bellwire.model import Carrier, Purpose
 
@@ -40,6 +43,32 @@ def route(
         countries=config.settings.get("countries", ()),
         from_template=from_template,
     )
+
+
+def router(engine: Engine, held: Held) -> Router:
+    """The tenant's routing as `domain.settle` calls it; what it said once it says again, so it is for one delivery."""
+    return cache(
+        lambda country, purpose, sender_id, carrier, from_template: route(
+            held.config,
+            engine.plugins.carriers,
+            country=country,
+            purpose=purpose,
+            sender_id=sender_id,
+            carrier=carrier,
+            from_template=from_template,
+        )
+    )
+
+
+def sandbox_test(engine: Engine, held: Held) -> Callable[[str], bool]:
+    """Whether an account (by shown id) belongs to a carrier that texts nobody: one that plans its own receipts."""
+
+    def is_sandbox(account: str) -> bool:
+        wanted = parse_id("acc", account)
+        carrier = next((one.value.carrier for one in held.config.accounts if one.value.id == wanted), "")
+        return carrier in engine.plugins.carriers and engine.plugins.carriers[carrier].plan is not None
+
+    return is_sandbox
 
 
 def policy(config: TenantConfig) -> Policy | None:

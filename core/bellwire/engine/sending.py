@@ -17,8 +17,9 @@ from bellwire.domain.decide import prepare, write
 from bellwire.domain.settle import Draft, Person, Planned, settle
 from bellwire.domain.when import parse_when
 from bellwire.engine.configs import Held
-from bellwire.engine.intake import GROUP, configured, router, sandbox_test
+from bellwire.engine.intake import GROUP, configured
 from bellwire.engine.people import Contact, contacts_of
+from bellwire.engine.routes import router, sandbox_test
 from bellwire.engine.rows import RowMaker, stamp
 from bellwire.engine.runtime import Engine
 from bellwire.errors import Conflict, FieldInvalid, RenderFailed, TemplateInvalid

@@ -18,10 +18,11 @@ from bellwire.domain.decide import Candidate, Entry, Facts, candidates, caps, co
 from bellwire.domain.settle import Person, Planned
 from bellwire.domain.tenant import TenantConfig, Trigger
 from bellwire.domain.triggers import LineResult
-from bellwire.engine import staff
 from bellwire.engine.configs import Held
-from bellwire.engine.intake import configured, gather, router, sandbox_test
+from bellwire.engine.facts import gather
+from bellwire.engine.intake import configured
 from bellwire.engine.people import standing
+from bellwire.engine.routes import router, sandbox_test
 from bellwire.engine.rows import unpack_event
 from bellwire.engine.runtime import Engine
 from bellwire.errors import FieldInvalid
@@ -112,10 +113,12 @@ def try_event(
         held = replace(held, config=_with(held.config, triggers))
     # its age is of no interest here, nor when it was worthless
     event = replace(event, occurred_at=now, data={name: value for name, value in event.data.items() if name != "not_after"})
-    event = staff.completed(engine, tenant_id, installation.connector if installation else "api", event)
-    found, facts, _ = gather(engine, held, installation, event, now, now)
-    lines = {one.trigger.id: conditions(one.trigger).judge(event.data).lines for one in found}
-    entries = decide(event, found, facts, now).entries
+    [gathered] = gather(engine, held, installation, [(event, now)], now)
+    if isinstance(gathered, Exception):
+        raise gathered
+    event = gathered.event
+    lines = {one.trigger.id: conditions(one.trigger).judge(event.data).lines for one in gathered.found}
+    entries = decide(event, gathered.found, gathered.facts, now).entries
     return [_trial(held.config, entry, lines.get(entry.trigger.id, ()) if entry.trigger else ()) for entry in entries]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,14 @@ _c, _m = schema.contacts.c, schema.messages.c
 _by_index = sa.select(schema.contacts).where(
     _c.tenant_id == sa.bindparam("tenant", type_=_c.tenant_id.type), _c.msisdn_ix.in_(sa.bindparam("indexes", expanding=True))
 )
-_sent = sa.select(sa.func.count()).where(
-    _m.contact_id == sa.bindparam("contact", type_=_m.contact_id.type),
-    _m.id >= sa.bindparam("first", type_=_m.id.type),
-    _m.status != STATUS_CODES[Status.REFUSED],
+_sent = (
+    sa.select(_m.contact_id, sa.func.count().label("sent"))
+    .where(
+        _m.contact_id.in_(sa.bindparam("contacts", expanding=True, type_=_m.contact_id.type)),
+        _m.id >= sa.bindparam("first", type_=_m.id.type),
+        _m.status != STATUS_CODES[Status.REFUSED],
+    )
+    .group_by(_m.contact_id)
 )
 _sent_by_trigger = _sent.where(_m.trigger_id == sa.bindparam("trigger", type_=_m.trigger_id.type))
 
@@ -36,12 +40,17 @@ def by_index(connection: sa.Connection, tenant_id: UUID, indexes: Sequence[bytes
     return connection.execute(_by_index, {"tenant": tenant_id, "indexes": indexes}).all() if indexes else []
 
 
-def sent_since(connection: sa.Connection, contact_id: UUID, since: datetime, trigger_id: UUID | None = None) -> int:
-    """How many texts (refused ones aside) were made for a contact since then; ids tell when they were made."""
-    values = {"contact": contact_id, "first": first_id(since)}
-    if trigger_id is None:
-        return int(connection.execute(_sent, values).scalar() or 0)
-    return int(connection.execute(_sent_by_trigger, {**values, "trigger": trigger_id}).scalar() or 0)
+def sent_since(
+    connection: sa.Connection, contact_ids: Collection[UUID], since: datetime, trigger_id: UUID | None = None
+) -> dict[UUID, int]:
+    """How many texts (refused ones aside) were made for each of these contacts since then; ids tell when they were made."""
+    values: dict[str, Any] = {"contacts": list(contact_ids), "first": first_id(since)}
+    rows = (
+        connection.execute(_sent, values)
+        if trigger_id is None
+        else connection.execute(_sent_by_trigger, {**values, "trigger": trigger_id})
+    )
+    return {row.contact_id: row.sent for row in rows}
 
 
 def lock(connection: sa.Connection, contact_id: UUID) -> AnyRow | None:

@@ -182,6 +182,7 @@ def _cancel_all(connection: sa.Connection, fresh: Sequence[Unit]) -> None:
     waiting = _waiting(connection, [cancel for unit in fresh for cancel in (*unit.cancels, *(one for _, one in unit.over))])
     if not waiting:
         return
+    ended = seen_among(connection, [key for unit in fresh for key, cancel in unit.over if _finds(waiting, cancel, ())])
     for place, unit in enumerate(fresh):
         own, later = [unit.event_id], [one.event_id for one in fresh[place:]]
         for cancel in unit.cancels:
@@ -189,7 +190,7 @@ def _cancel_all(connection: sa.Connection, fresh: Sequence[Unit]) -> None:
             if _finds(waiting, cancel, spared):
                 _cancel(connection, cancel, spared, unit.at)
         for key, cancel in unit.over:
-            if _finds(waiting, cancel, ()) and was_seen(connection, key):
+            if key in ended:
                 _cancel(connection, cancel, (), unit.at)
 
 
@@ -306,14 +307,20 @@ def _noted(at: datetime, step: str, status: Status, detail: str = "") -> sa.Colu
 
 
 _s = schema.seen.c
-_same_key = sa.select(_s.at).where(_s.key_hash == sa.bindparam("key"), _s.kind == sa.bindparam("kind"))
-_seen = _same_key.where(_s.scope_id == sa.bindparam("scope", type_=_s.scope_id.type))
-_seen_elsewhere = _same_key.where(_s.scope_id != sa.bindparam("scope", type_=_s.scope_id.type))
+_seen = sa.select(_s.key_hash, _s.kind, _s.scope_id).where(_s.key_hash.in_(sa.bindparam("hashes", expanding=True)))
+_seen_elsewhere = sa.select(_s.at).where(
+    _s.key_hash == sa.bindparam("key"),
+    _s.kind == sa.bindparam("kind"),
+    _s.scope_id != sa.bindparam("scope", type_=_s.scope_id.type),
+)
 
 
-def was_seen(connection: sa.Connection, key: SeenKey) -> bool:
-    """Whether a key is remembered."""
-    return connection.execute(_seen, {"key": key[0], "kind": key[1], "scope": key[2]}).first() is not None
+def seen_among(connection: sa.Connection, keys: Collection[SeenKey]) -> frozenset[SeenKey]:
+    """Those of the keys that are remembered."""
+    if not keys:
+        return frozenset()
+    rows = connection.execute(_seen, {"hashes": list({key[0] for key in keys})})
+    return frozenset(keys) & {(bytes(row.key_hash), row.kind, row.scope_id) for row in rows}
 
 
 def was_seen_elsewhere(connection: sa.Connection, key: SeenKey) -> bool:

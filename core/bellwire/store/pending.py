@@ -34,19 +34,24 @@ def take(
     ).all()
 
 
-def decided(connection: sa.Connection, event_id: UUID, attempt: int) -> bool:
-    """Mark an event as decided; False when another try was begun or ended meanwhile: then nothing may be written."""
-    changed = connection.execute(
-        sa.update(schema.events)
-        .where(_e.id == event_id, _e.status == schema.EVENT_PENDING, _e.attempts == attempt)
-        .values(status=schema.EVENT_DECIDED, due=None, error=None)
+_decided = (
+    sa.update(schema.events)
+    .where(
+        _e.id == sa.bindparam("event", type_=_e.id.type),
+        _e.status == schema.EVENT_PENDING,
+        _e.attempts == sa.bindparam("attempt"),
     )
-    return changed.rowcount == 1
+    .values(status=schema.EVENT_DECIDED, due=None, error=None, content=sa.bindparam("content"), subject=sa.bindparam("subject"))
+)
 
 
-def complete(connection: sa.Connection, event_id: UUID, content: bytes, subject: str) -> None:
-    """Keep what the platform added to an event that had only ids."""
-    connection.execute(sa.update(schema.events).where(_e.id == event_id).values(content=content, subject=subject))
+def decided(connection: sa.Connection, event_id: UUID, attempt: int, content: bytes, subject: str) -> bool:
+    """Mark an event as decided and keep what its platform added to it.
+
+    False when another try was begun or ended meanwhile: then nothing may be written.
+    """
+    values = {"event": event_id, "attempt": attempt, "content": content, "subject": subject}
+    return connection.execute(_decided, values).rowcount == 1
 
 
 def failed(connection: sa.Connection, event_id: UUID, attempt: int, due: datetime | None, error: str) -> None:
