@@ -606,6 +606,7 @@ class Connector:
     enrich: the full event where the request held only ids; enrich_many: of several events of one installation, in their order;
     one that can't be completed keeps its `fetch` and is asked for by itself.
     write_back, write_consent, write_reply: idempotent. write_back_objects: so many objects' statuses one write_back may take.
+    write_back_every_s: an object's statuses are so many seconds apart; what comes sooner waits, and goes together.
     writes_on: pure; whether write_back has something to write on for an event's subject and customer_ref, as the installation is
     set; where it has not, no job is made. None: always.
     reconcile: since → events as `read` makes them, and repairs subscriptions. subscribe: makes them at install.
@@ -635,6 +636,7 @@ class Connector:
     enrich_many: Callable[[Sequence[Event], Link], Sequence[Event]] | None = None
     write_back: Callable[[Sequence[StatusChange], Link], None] | None = None
     write_back_objects: int = 1
+    write_back_every_s: float = 0.0
     writes_on: Callable[[str, str, Installation], bool] | None = None
     write_consent: Callable[[ConsentChange, Link], None] | None = None
     write_reply: Callable[[ReplyNote, Link], None] | None = None

@@ -145,6 +145,7 @@ connector = Connector(
     enrich=_enrich,
     write_back=_write_back,
     writes_on=writes_on,
+    write_back_every_s=20.0,  # a ticket takes 30 updates of one user in ten minutes
     write_consent=_write_consent,
     write_reply=_write_reply,
     subscribe=_subscribe,

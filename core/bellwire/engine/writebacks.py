@@ -94,7 +94,8 @@ class WriteBacks:
         target = Target(found.value, str(waiting.detail or ""))
         connector = self._engine.plugins.connectors.get(found.value.connector)
         together = max(connector.write_back_objects, 1) if connector is not None else 1
-        taken = write_backs.claim(connection, waiting.key, owner, now, room, together)
+        apart = timedelta(seconds=connector.write_back_every_s) if connector is not None else timedelta()
+        taken = write_backs.claim(connection, waiting.key, owner, now, room, together, apart)
         return [
             Job(key=waiting.key, tenant_id=waiting.tenant_id, owner=owner, target=target, rows=rows)
             for rows in _together(taken, together)

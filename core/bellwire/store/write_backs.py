@@ -9,9 +9,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from bellwire.ids import first_id
 from bellwire.store import outbox, schema
 from bellwire.store.outbox import Queue
-from bellwire.store.schema import JOB_QUEUED, JOB_WORKING
+from bellwire.store.schema import JOB_DONE, JOB_QUEUED, JOB_WORKING
 from bellwire.store.types import AnyRow, Id, Instant
 
 QUEUE = Queue(
@@ -21,6 +22,7 @@ QUEUE = Queue(
 _w, _m, _c, _r = schema.write_backs.c, schema.messages.c, schema.contacts.c, schema.replies.c
 _ROWS = 500  # of all objects in one claim; what is more comes with the next
 _OBJECTS = 200  # of those that one call may tell of, in one claim
+_MADE_BEFORE = timedelta(minutes=1)  # how long before it was written a job was made, but for those that had to be repeated
 _BUSY = timedelta(seconds=0.5)  # until an object is looked at again that somebody has in hand
 
 
@@ -102,12 +104,32 @@ _objects = (
 )
 
 
+_written = (
+    sa.select(_w.subject, sa.func.max(_w.updated_at).label("at"))
+    .where(
+        _w.id >= sa.bindparam("first", type_=Id),
+        _w.installation_id == sa.bindparam("installation", type_=Id),
+        _w.kind == "status",
+        _w.status == JOB_DONE,
+        _w.updated_at > sa.bindparam("since", type_=Instant),
+        _w.subject.in_(sa.bindparam("subjects", expanding=True)),
+    )
+    .group_by(_w.subject)
+)
+
+
 def claim(
-    connection: sa.Connection, installation_id: UUID, owner: UUID, now: datetime, room: int, together: int = 1
+    connection: sa.Connection,
+    installation_id: UUID,
+    owner: UUID,
+    now: datetime,
+    room: int,
+    together: int = 1,
+    apart: timedelta = timedelta(),
 ) -> list[list[AnyRow]]:
     """Take the due jobs of up to `room` objects, those of one kind of an object together, oldest first.
 
-    Of statuses, `together` objects count as one.
+    Of statuses, `together` objects count as one, and two writes on one object are `apart`.
 
     All that waits for the object comes along, due or not, so that an older status is never written after a newer one; unless a
     job of it has failed and waits for its next try: then the new ones wait with it.
@@ -123,11 +145,12 @@ def claim(
     found: dict[str, list[AnyRow]] = {subject: [] for subject in subjects}
     for row in connection.execute(_objects, {"installation": installation_id, "subjects": subjects}):
         found[row.subject].append(row)
+    written = _last_written(connection, installation_id, [one for one in subjects if kinds[one] == "status"], now, apart)
     taken: list[list[AnyRow]] = []
     later: list[tuple[UUID, datetime]] = []
     for subject, rows in found.items():
         waits = [row for row in rows if row.status == JOB_QUEUED and row.kind == kinds[subject]]
-        until = _not_before(rows, waits, now)
+        until = _not_before(rows, waits, now) or (written[subject] + apart if subject in written else None)
         if until is None and waits:
             taken.append(waits)
         elif until is not None:
@@ -136,6 +159,20 @@ def claim(
     if taken:
         outbox.take(connection, schema.write_backs, [row.id for rows in taken for row in rows], owner)
     return taken
+
+
+def _last_written(
+    connection: sa.Connection, installation_id: UUID, subjects: Sequence[str], now: datetime, apart: timedelta
+) -> dict[str, datetime]:
+    """When the statuses of objects were written, of those where that is less than `apart` ago.
+
+    A walk along the newest jobs of all installations, which only platforms that want their statuses apart pay for: they take few.
+    """
+    if not subjects or not apart:
+        return {}
+    since = now - apart
+    values = {"installation": installation_id, "subjects": subjects, "since": since, "first": first_id(since - _MADE_BEFORE)}
+    return {row.subject: row.at for row in connection.execute(_written, values)}
 
 
 def _fitting(kinds: Mapping[str, str], room: int, together: int) -> list[str]:
