@@ -73,26 +73,6 @@ def rivals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rivals]:
 
 @pytest.mark.usefixtures("rivals")
 class TestKilled:
-    def test_nothing_of_it_lives_on_and_the_next_one_starts_at_once(self, make: Callable[..., Server], carrier: Simulator) -> None:
-        """Also while the carrier keeps it waiting: what was under way is unknown, and never sent again."""
-        server = make().start()
-        tenant = server.tenant("acme")
-        tenant.twilio(carrier.base_url, sid=SID, token=TOKEN)
-        carrier.control(dlr="none", fault={"kind": "hang_untaken", "count": 3})
-        waiting = [tenant.post("/v1/messages", {"to": f"+1202555020{n}", "body": "x"})["id"] for n in range(3)]
-        try:
-            until(lambda: {tenant.message(one)["status"] for one in waiting} == {"sending"})
-            children = server.children()
-            assert children
-            server.process.send_signal(signal.SIGKILL)  # type: ignore[union-attr]  # it runs
-            server.process.wait(5)  # type: ignore[union-attr]
-            until(lambda: not any(map(is_alive, children)), "a child lives on", within_s=3.0)
-            server.start()
-            for one in waiting:
-                tenant.wait(one, "unknown")
-        finally:
-            carrier.control(dlr="once", disarm=True)
-
     @pytest.mark.parametrize("times", [1, pytest.param(100, marks=pytest.mark.proof)])
     def test_whatever_got_a_2xx_is_stored(self, make: Callable[..., Server], shop: Shop, times: int) -> None:
         """Killed at random moments while webhooks come in: an answer is given after the commit (A2)."""
@@ -195,11 +175,3 @@ class TestStartedTwice:
 
     def test_the_first_one_serves_on(self, rivals: Rivals) -> None:
         assert requests.get(f"{rivals.first.url}/readyz", timeout=5).ok
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs (a dead one that nobody waited for does not)."""
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False

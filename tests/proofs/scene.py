@@ -89,6 +89,19 @@ class Scene:
         m = schema.messages.c
         return {row.id for row in self.world.all(sa.select(m.id).where(m.status == schema.STATUS_CODES[status]))}
 
+    def lost(self) -> set[UUID]:
+        """Messages that the carrier never got and of which nobody says that they may be there."""
+        return {row.id for row in self.world.messages()} - self.by_status(Status.UNKNOWN) - self.sends().keys()
+
+    def twice(self) -> set[UUID]:
+        """Messages that the carrier took more than once."""
+        return {one for one, count in self.sends().items() if count > 1}
+
+    def is_quiet(self) -> bool:
+        """Whether nothing waits and nothing is being sent."""
+        statuses = self.world.statuses()
+        return not any(statuses[name] for name in ("scheduled", "queued", "sending"))
+
     def money(self) -> tuple[int, int]:
         """The balance, and the sum of the ledger, as of one moment."""
         b, entries = schema.balances.c, schema.ledger.c

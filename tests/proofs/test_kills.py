@@ -37,11 +37,10 @@ def test_killed_workers_lose_and_double_nothing(
         workers = workers if database(play.world) == "postgresql" else 1
         play.fleet.start(workers)
         killed, taken = _kill_under_load(play, kills, events, pause_s=0.5 if workers > 1 else 1.0)
-        until(lambda: _quiet(play), "nothing waits and nothing is being sent", within_s=60)
+        until(play.is_quiet, "nothing waits and nothing is being sent", within_s=60)
         sends, statuses = play.sends(), play.world.statuses()
         made, unknown = {row.id for row in play.world.messages()}, play.by_status(Status.UNKNOWN)
-        lost = [one for one in made - unknown if not sends[one]]
-        twice = [one for one, count in sends.items() if count > 1]
+        lost, twice = play.lost(), play.twice()
         never = [one for one in unknown if not sends[one]]
         money = play.money()
         codes = [play.fleet.stop(worker) for worker in list(play.fleet.workers)]
@@ -63,7 +62,7 @@ def test_killed_workers_lose_and_double_nothing(
             ledger_off=money[0] - money[1],
         )
         assert len(made) == taken >= events
-        assert (lost, twice, statuses["sending"]) == ([], [], 0)
+        assert (lost, twice, statuses["sending"]) == (set(), set(), 0)
         assert set(codes) == {0}
         assert money[0] == money[1] == play.credit_micros - PRICE_MICROS * (statuses["sent"] + len(unknown))
         assert len(unknown) - len(never) <= play.in_flight_at(killed, SLACK_S)
@@ -86,8 +85,3 @@ def _kill_under_load(play: Scene, kills: int, events: int, *, pause_s: float) ->
             assert balance == ledger
         count = taken[0]
     return killed, max(count, taken[0])
-
-
-def _quiet(play: Scene) -> bool:
-    statuses = play.world.statuses()
-    return not any(statuses[name] for name in ("scheduled", "queued", "sending"))
