@@ -16,7 +16,7 @@ from bellwire.certification import CONNECTOR_RULES, Answer, Kit, Level, Quality,
 from bellwire.certification import Outcome as Went
 from bellwire.certification.quality import Exempt, Named, quality_of
 from bellwire.errors import ConfigInvalid
-from bellwire_connectors import twilio
+from bellwire_connectors import salesforce, twilio
 
 CONNECTOR, CARRIER = bellwire_example.connector, bellwire_example.carrier
 TWILIO: Any = twilio.carrier
@@ -152,6 +152,27 @@ def test_a_rule_is_not_judged_while_one_that_it_needs_fails() -> None:
     assert answer(gullible, "unsigned").outcome is Went.FAILED
     found = answer(gullible, "other-secret")
     assert (found.outcome, found.detail) == (Went.NOT_JUDGED, "says nothing while `unsigned` fails")
+
+
+OTHER = "00D000000000002EAA"
+
+NAMED: list[tuple[str, dict[str, Any], dict[str, Any], Went, str]] = [
+    ("refuses another organization's calls", {}, {"organization_id": OTHER}, Went.PASSED, ""),
+    ("believes everybody", {"verify": believes_all}, {"organization_id": OTHER}, Went.FAILED, "was taken for an account"),
+    ("believes nobody", {"verify": lambda *_: refuses_all()}, {"organization_id": OTHER}, Went.FAILED, "for its own account"),
+    ("is asked with its own organization", {}, {"organization_id": "00Dxx0000001gPLEAY"}, Went.FAILED, "was taken for an account"),
+    ("is not told of another", {}, {}, Went.NOT_JUDGED, "nothing is signed here"),
+]
+
+
+def refuses_all() -> None:
+    raise SignatureMismatch("no")
+
+
+@pytest.mark.parametrize(("changes", "other", "went", "told"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED])
+def test_who_signs_nothing_and_names_the_account(changes: dict[str, Any], other: dict[str, Any], went: Went, told: str) -> None:
+    found = answer(replace(salesforce.connector, **changes), "other-account", other_account=other)
+    assert (found.outcome, told in found.detail) == (went, True), found.detail
 
 
 # -- claims, ticks and exemptions -------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@
     module = "example_stand_in"
     name = "Till"
     path = "../tests"                           where the module is found, from this file; left out for an installed one
+    [other_account]                             settings of an installation at another account, where requests name it unsigned
+    organization_id = "00D000000000002EAA"
     [[sequence]]                                one object created, edited, edited again: a sample each, bent where needed
     sample = "order_updated"
     set = {"body.updated_at" = "2026-01-05T09:00:00Z"}
@@ -81,6 +83,7 @@ class Quality(_Strict):
     level: Level | None = None
     rules: Mapping[str, Literal["done"] | Exempt] = {}
     stand_in: Named | None = None
+    other_account: Mapping[str, Any] = {}
     sequence: Sequence[Step] = ()
     same_second: Sequence[Step] = ()
 

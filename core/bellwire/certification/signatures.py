@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -100,15 +100,21 @@ def _asking(check: Callable[[Scheme], None]) -> Callable[[Kit], None]:
 
 
 def _other_account(kit: Kit) -> None:
-    """Of another installation: told by its secret, or, where one secret serves all, by the account it names."""
-    connector = kit.connector
+    """Of another installation: told by its secret, or, where one secret serves all, by the account it names.
+
+    A platform that signs nothing may still name the account: then the author says what another account's installation has.
+    """
+    connector, other = kit.connector, kit.quality.other_account
     there = replace(
-        kit.at, account_ref="another.example", credentials={**kit.at.credentials, connector.account_field: "another.example"}
+        kit.at,
+        account_ref="another.example",
+        credentials={**kit.at.credentials, connector.account_field: "another.example"},
+        settings={**kit.at.settings, **other},
     )
     if not connector.shared_secret:
         there = replace(there, secrets=(OTHER_SECRET,), credentials={**there.credentials, connector.secret_field: OTHER_SECRET})
     served = 0
-    for name, request in kit.scheme.signed():
+    for name, request in _named(kit) if other else kit.scheme.signed():
         try:
             connector.verify(request, there, NOW)
         except SignatureMismatch:
@@ -118,6 +124,17 @@ def _other_account(kit: Kit) -> None:
         claim(bool(meant) and meant != there.account_ref, f"{name}: was taken for an account that it is not for")
         served += 1
     claim(served > 0, "there is no sample of a request")
+
+
+def _named(kit: Kit) -> Iterator[tuple[str, WebhookRequest]]:
+    """Every sample, signed where anything is, which its own account believes."""
+    for name, unsigned in kit.requests:
+        request = kit.scheme.sign(unsigned, (SECRET,))
+        try:
+            kit.connector.verify(request, kit.at, NOW)
+        except SignatureMismatch as e:
+            raise AssertionError(f"{name}: is refused for its own account") from e
+        yield name, request
 
 
 RULES = (
