@@ -55,6 +55,7 @@ from bellwire.model import (
     Verdict,
     WebhookRequest,
 )
+from bellwire.on_call import loaded_on_call
 
 __version__ = "0.1.0"
 
@@ -107,4 +108,5 @@ __all__ = [
     "Verdict",
     "WebhookRequest",
     "hookimpl",
+    "loaded_on_call",
 ]

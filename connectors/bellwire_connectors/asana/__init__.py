@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from bellwire import CheckResult, Connector, CredentialField, Event, Link, ReplyNote, StatusChange, hookimpl
+from bellwire import Connector, CredentialField, Event, Link, hookimpl, loaded_on_call
 
 from bellwire_connectors.translating.notes import writes_on_tasks
 
@@ -35,42 +36,16 @@ SETTINGS = (
 
 # -- what calls out: loaded on first use, so that reading needs no HTTP library --------------------------------------------
 
-
-def _enrich(event: Event, link: Link) -> Event:
-    from .client import enrich as run
-
-    return run(event, link)
-
-
-def _write_back(changes: Sequence[StatusChange], link: Link) -> None:
-    from .client import write_back as run
-
-    run(changes, link)
-
-
-def _write_reply(reply: ReplyNote, link: Link) -> None:
-    from .client import write_reply as run
-
-    run(reply, link)
-
-
-def _subscribe(link: Link) -> None:
-    from .subscriptions import subscribe as run
-
-    run(link)
+if TYPE_CHECKING:
+    from . import client, subscriptions
+else:
+    client = loaded_on_call(f"{__name__}.client")
+    subscriptions = loaded_on_call(f"{__name__}.subscriptions")
 
 
 def _reconcile(link: Link, since: datetime) -> Sequence[Event]:  # noqa: ARG001  # nothing is polled
-    from .subscriptions import subscribe as run
-
-    run(link)
+    subscriptions.subscribe(link)
     return []
-
-
-def _check(link: Link) -> Sequence[CheckResult]:
-    from .subscriptions import check as run
-
-    return run(link)
 
 
 connector = Connector(
@@ -85,13 +60,13 @@ connector = Connector(
     read=webhook.read,
     sign=webhook.sign,
     probe=webhook.probe,
-    enrich=_enrich,
-    write_back=_write_back,
+    enrich=client.enrich,
+    write_back=client.write_back,
     writes_on=writes_on_tasks,
-    write_reply=_write_reply,
-    subscribe=_subscribe,
+    write_reply=client.write_reply,
+    subscribe=subscriptions.subscribe,
     reconcile=_reconcile,
-    check=_check,
+    check=subscriptions.check,
     samples="bellwire_connectors.asana",
 )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from bellwire import CheckResult, Connector, CredentialField, Event, Link, hookimpl
+from bellwire import Connector, CredentialField, Event, Link, hookimpl, loaded_on_call
 
 from . import webhook
 from .tokens import clean_tokens
@@ -36,30 +37,15 @@ FIELDS = (
 
 # -- what calls out: loaded on first use, so that reading needs no HTTP library --------------------------------------------
 
-
-def _enrich(event: Event, link: Link) -> Event:
-    from .client import enrich as run
-
-    return run(event, link)
-
-
-def _subscribe(link: Link) -> None:
-    from .client import subscribe as run
-
-    run(link)
+if TYPE_CHECKING:
+    from . import client
+else:
+    client = loaded_on_call(f"{__name__}.client")
 
 
 def _reconcile(link: Link, since: datetime) -> Sequence[Event]:  # noqa: ARG001  # nothing is polled
-    from .client import subscribe as run
-
-    run(link)
+    client.subscribe(link)
     return []
-
-
-def _check(link: Link) -> Sequence[CheckResult]:
-    from .client import check as run
-
-    return run(link)
 
 
 connector = Connector(
@@ -72,10 +58,10 @@ connector = Connector(
     verify=webhook.verify,
     read=webhook.read,
     sign=webhook.sign,
-    enrich=_enrich,
-    subscribe=_subscribe,
+    enrich=client.enrich,
+    subscribe=client.subscribe,
     reconcile=_reconcile,
-    check=_check,
+    check=client.check,
     samples="bellwire_connectors.clockify",
 )
 

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from bellwire import (
-    CheckResult,
-    Connector,
-    ConsentChange,
-    CredentialField,
-    Event,
-    Installation,
-    Installed,
-    InstallStart,
-    Link,
-    StatusChange,
-    WebhookRequest,
-    hookimpl,
-)
+from bellwire import Connector, CredentialField, Installation, hookimpl, loaded_on_call
 
 from . import webhook
 from .delivery import target_named
@@ -89,54 +76,16 @@ def _writes_on(subject: str, customer_ref: str, _installation: Installation) -> 
 
 # -- what calls out: loaded on first use, so that a base installation needs neither ShopifyAPI nor an HTTP library ---------
 
-
-def _enrich(event: Event, link: Link) -> Event:
-    from .enrich import enrich as run
-
-    return run(event, link)
-
-
-def _write_back(changes: Sequence[StatusChange], link: Link) -> None:
-    from .writeback import write_back as run
-
-    run(changes, link)
-
-
-def _write_consent(change: ConsentChange, link: Link) -> None:
-    from .consent import write_consent as run
-
-    run(change, link)
-
-
-def _subscribe(link: Link) -> None:
-    from .subscriptions import subscribe as run
-
-    run(link)
-
-
-def _reconcile(link: Link, since: datetime) -> Sequence[Event]:
-    from .reconcile import reconcile as run
-
-    return run(link, since)
-
-
-def _check(link: Link) -> Sequence[CheckResult]:
-    from .check import check as run
-
-    return run(link)
-
-
-def _begin_install(request: WebhookRequest, installation: Installation, redirect_uri: str, state: str) -> InstallStart:
-    from .install import begin_install as run
-
-    return run(request, installation, redirect_uri, state)
-
-
-def _finish_install(request: WebhookRequest, installation: Installation, state: str, link: Link) -> Installed:
-    from .install import finish_install as run
-
-    return run(request, installation, state, link)
-
+if TYPE_CHECKING:
+    from . import check, consent, enrich, install, reconcile, subscriptions, writeback
+else:
+    check = loaded_on_call(f"{__name__}.check")
+    consent = loaded_on_call(f"{__name__}.consent")
+    enrich = loaded_on_call(f"{__name__}.enrich")
+    install = loaded_on_call(f"{__name__}.install")
+    reconcile = loaded_on_call(f"{__name__}.reconcile")
+    subscriptions = loaded_on_call(f"{__name__}.subscriptions")
+    writeback = loaded_on_call(f"{__name__}.writeback")
 
 connector = Connector(
     name="shopify",
@@ -151,15 +100,15 @@ connector = Connector(
     read=webhook.read,
     sign=webhook.sign,
     account_of=webhook.account_of,
-    enrich=_enrich,
-    write_back=_write_back,
+    enrich=enrich.enrich,
+    write_back=writeback.write_back,
     writes_on=_writes_on,
-    write_consent=_write_consent,
-    subscribe=_subscribe,
-    reconcile=_reconcile,
-    check=_check,
-    begin_install=_begin_install,
-    finish_install=_finish_install,
+    write_consent=consent.write_consent,
+    subscribe=subscriptions.subscribe,
+    reconcile=reconcile.reconcile,
+    check=check.check,
+    begin_install=install.begin_install,
+    finish_install=install.finish_install,
     samples="bellwire_connectors.shopify",
 )
 

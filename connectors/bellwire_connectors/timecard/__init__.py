@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bellwire import CheckResult, Connector, ConsentChange, CredentialField, Link, ReplyNote, StatusChange, hookimpl
+from bellwire import Connector, CredentialField, hookimpl, loaded_on_call
 
 from . import address, webhook
 from .events import KINDS
@@ -48,32 +49,13 @@ SETTINGS = (
     ),
 )
 
-# -- what calls out: loaded on first use ------------------------------------------------------------------------------
+# -- what calls out: loaded on first use -----------------------------------------------------------------------------------
 
-
-def _write_back(changes: Sequence[StatusChange], link: Link) -> None:
-    from .callback import write_back as run
-
-    run(changes, link)
-
-
-def _write_consent(change: ConsentChange, link: Link) -> None:
-    from .callback import write_consent as run
-
-    run(change, link)
-
-
-def _write_reply(note: ReplyNote, link: Link) -> None:
-    from .callback import write_reply as run
-
-    run(note, link)
-
-
-def _check(link: Link) -> Sequence[CheckResult]:
-    from .check import check as run
-
-    return run(link)
-
+if TYPE_CHECKING:
+    from . import callback, check
+else:
+    callback = loaded_on_call(f"{__name__}.callback")
+    check = loaded_on_call(f"{__name__}.check")
 
 connector = Connector(
     name="timecard",
@@ -86,11 +68,11 @@ connector = Connector(
     read=webhook.read,
     sign=webhook.sign,
     refused=webhook.refused,
-    write_back=_write_back,
+    write_back=callback.write_back,
     writes_on=address.writes_on,
-    write_consent=_write_consent,
-    write_reply=_write_reply,
-    check=_check,
+    write_consent=callback.write_consent,
+    write_reply=callback.write_reply,
+    check=check.check,
     samples="bellwire_connectors.timecard",
 )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bellwire import CheckResult, Connector, CredentialField, Event, Link, ReplyNote, StatusChange, hookimpl
+from bellwire import Connector, CredentialField, hookimpl, loaded_on_call
 
 from bellwire_connectors.translating.notes import writes_on_tasks
 
@@ -35,30 +36,10 @@ SETTINGS = (
 
 # -- what calls out: loaded on first use, so that reading needs no HTTP library --------------------------------------------
 
-
-def _enrich(event: Event, link: Link) -> Event:
-    from .client import enrich as run
-
-    return run(event, link)
-
-
-def _write_back(changes: Sequence[StatusChange], link: Link) -> None:
-    from .client import write_back as run
-
-    run(changes, link)
-
-
-def _write_reply(reply: ReplyNote, link: Link) -> None:
-    from .client import write_reply as run
-
-    run(reply, link)
-
-
-def _check(link: Link) -> Sequence[CheckResult]:
-    from .client import check as run
-
-    return run(link)
-
+if TYPE_CHECKING:
+    from . import client
+else:
+    client = loaded_on_call(f"{__name__}.client")
 
 connector = Connector(
     name="trello",
@@ -71,11 +52,11 @@ connector = Connector(
     read=webhook.read,
     sign=webhook.sign,
     probe=webhook.probe,
-    enrich=_enrich,
-    write_back=_write_back,
+    enrich=client.enrich,
+    write_back=client.write_back,
     writes_on=writes_on_tasks,
-    write_reply=_write_reply,
-    check=_check,
+    write_reply=client.write_reply,
+    check=client.check,
     samples="bellwire_connectors.trello",
 )
 

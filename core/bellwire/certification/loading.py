@@ -45,7 +45,7 @@ def _light(kit: Kit) -> None:
     known = kit.roots | sys.stdlib_module_names | {"bellwire"}
     loaded = {one for one in _loaded(*modules) if not one.startswith("_")}
     strange = sorted((loaded - known) | (loaded & _HEAVY))
-    claim(not strange, f"loading it imports {', '.join(strange)}; import what calls out inside the function that calls")
+    claim(not strange, f"loading it imports {', '.join(strange)}; let `loaded_on_call` bring what calls out")
 
 
 LIGHT = Rule("light-load", Level.BRONZE, "Loading it imports no SDK, no HTTP client and no web framework.", _light)

@@ -1,19 +1,13 @@
 """Example: a till that reports paid receipts, and a carrier to go with it. Shows all that a plugin must bring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from bellwire import Capability, Carrier, Connector, CredentialField, Link, StatusChange, hookimpl
+from bellwire import Capability, Carrier, Connector, CredentialField, hookimpl, loaded_on_call
 
 from .sms import webhook as sms
 from .till import webhook
 
-
-def write_back(changes: Sequence[StatusChange], link: Link) -> None:
-    """Note statuses at the till. What calls out is imported when it is needed, never on load."""
-    from .till.client import write_back as note
-
-    note(changes, link)
-
+client = loaded_on_call("bellwire_example.till.client")  # what calls out is imported when it is needed, never on load
 
 connector = Connector(
     name="example_till",
@@ -24,7 +18,7 @@ connector = Connector(
     verify=webhook.verify,
     read=webhook.read,
     sign=webhook.sign,
-    write_back=write_back,
+    write_back=client.write_back,
     samples="bellwire_example.till",
 )
 
