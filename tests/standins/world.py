@@ -140,7 +140,11 @@ class World:
 
     def installation(self) -> UUID:
         credentials = {"shop": "acme.myshopify.com", "client_secret": "s" * 32, "access_token": "t" * 32}
-        vault, connector = self.engine.vault, self.plugins.connectors["shopify"]
+        return self.install("shopify", credentials, {"write_back": "all"})
+
+    def install(self, name: str, credentials: Mapping[str, Any], settings: Mapping[str, Any]) -> UUID:
+        """An account of the tenant's at a platform."""
+        vault, connector = self.engine.vault, self.plugins.connectors[name]
         return self.change(
             lambda c: installations.create(
                 c,
@@ -148,17 +152,19 @@ class World:
                 connector,
                 name="Acme",
                 credentials=credentials,
-                settings={"write_back": "all"},
+                settings=settings,
                 allow_private=True,
                 actor="cli",
                 now=self.clock(),
             )
         ).id
 
-    def trigger(self, event: str, template: str = "shipped", *, state: str = "on", **definition: Any) -> UUID:
+    def trigger(
+        self, event: str, template: str = "shipped", *, connector: str = "shopify", state: str = "on", **definition: Any
+    ) -> UUID:
         draft = triggers.Draft(
             name=f"{event} {new_id()}",
-            connector="shopify",
+            connector=connector,
             installation_id=None,
             event=event,
             definition={"template": template, **definition},
