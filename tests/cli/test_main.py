@@ -67,6 +67,17 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_serving_from_a_file_loads_what_opens_it_in_the_child_only(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom bellwire.cli import main\ntry: main(['serve', '--workers', '2'])\nexcept SystemExit as e: print(e.code)\n"
+        "print([name for name in ('sqlalchemy', 'flask', 'granian') if name in sys.modules])"
+    )
+    environ = {**os.environ, "BELLWIRE_DATABASE_URL": f"sqlite:///{tmp_path}/b.db"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environ, check=True)
+    assert "more than one needs PostgreSQL" in done.stderr
+    assert done.stdout.splitlines() == ["2", "[]"]
+
+
 def test_help_works_while_a_setting_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "bellwire.toml").write_text("not toml at all")
     assert run("--help", cwd=tmp_path).exit_code == 0

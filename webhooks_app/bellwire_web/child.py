@@ -1,4 +1,4 @@
-"""The serving process: web threads, writer, pump and jobs, started after the fork and drained before the end."""
+"""The serving process: writer, web, then pump and jobs, made after the fork and drained before the end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def start(*, demo: bool = False) -> Flask:
     try:
         config = settings.load(os.environ, Path.cwd())
         process = Process(config, kind="serve")
-        process.start()
+        process.open()
     except ConfigInvalid as e:
         sys.stderr.write(f"{e}\n")
         sys.exit(2)
@@ -46,6 +46,7 @@ def start(*, demo: bool = False) -> Flask:
         from bellwire_web import demo_page  # nothing of it is there in a plain serve
 
         demo_page.mount(app, process)
+    process.begin()
     log.info("serving", extra={"pid": os.getpid()})
     return app
 

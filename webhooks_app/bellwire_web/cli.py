@@ -15,8 +15,6 @@ from bellwire.cli.output import note
 from bellwire.cli.setup import Setup
 from bellwire.config import key_for
 from bellwire.errors import ConfigInvalid
-from bellwire.store import migrate
-from bellwire.store.database import open_database, sqlite_path
 
 PORT_WAIT_S = 10.0
 _PARENT = Path(__file__).with_name("parent.py")
@@ -46,12 +44,15 @@ def serve(context: click.Context, host: str | None, port: int | None, workers: i
 def ready(setup: Setup, workers: int) -> None:
     """Check what would only be found out in the child. Raises ConfigInvalid; exits 75 for a database that is behind."""
     config = setup.config
-    embedded = sqlite_path(config.database_url) is not None
+    embedded = config.sqlite_file is not None
     if embedded and workers > 1:
         raise ConfigInvalid("workers: more than one needs PostgreSQL; SQLite has one process that writes")
     key_for(config)
     if embedded:
         return
+    from bellwire.store import migrate  # SQLAlchemy takes 0.2 s, which an embedded database's start need not spend twice
+    from bellwire.store.database import open_database
+
     engine = open_database(config.database_url, pool_size=1)
     try:
         migrate.require(engine)
@@ -107,7 +108,7 @@ def work(setup: Setup) -> None:
     \b
     Example: bellwire work
     """
-    if sqlite_path(setup.config.database_url) is not None:
+    if setup.config.sqlite_file is not None:
         raise ConfigInvalid("work: SQLite has one process that writes, `bellwire serve`; several workers need PostgreSQL")
     ready(setup, 1)
     from bellwire.asked import stop_signal

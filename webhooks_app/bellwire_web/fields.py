@@ -22,14 +22,19 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 2099  # a year outside is a mistake somewhere, a
 class Model(BaseModel):
     """A request: no field we don't know, no value of another kind."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    # built when first asked for: all of them at start would be a tenth of it
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class Answer(BaseModel):
     """An answer: closed, so that nothing leaks by being added to a row. Every field is there; null where there is nothing."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_serialization_defaults_required=True
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_serialization_defaults_required=True,
+        defer_build=True,
     )
 
 

@@ -3,6 +3,7 @@
 It imports granian and nothing of ours: what serves is imported in the child, after the fork, where threads may start.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,12 @@ from granian.constants import Interfaces
 
 def load(_target: str) -> Callable[..., Any]:
     """In the child: import and start everything that serves."""
+    gc.disable()  # a tenth of the start would go into looking through modules of which nothing is garbage
     from bellwire_web.child import start  # the parent must not import it
 
-    return start(demo=sys.argv[5:] == ["demo"])
+    app = start(demo=sys.argv[5:] == ["demo"])
+    gc.enable()
+    return app
 
 
 def main() -> None:

@@ -48,6 +48,11 @@ class Process:
 
     def start(self) -> None:
         """Open everything and begin. Raises ConfigInvalid."""
+        self.open()
+        self.begin()
+
+    def open(self) -> None:
+        """Get everything ready, and start no thread that works. Raises ConfigInvalid."""
         logs.configure(self.config.log_format, self.config.log_level)
         path = sqlite_path(self.config.database_url)
         if path is not None:
@@ -58,6 +63,9 @@ class Process:
         self.engine = Engine(self.config, self.store, self.plugins)
         self.pump = Pump(self.engine, kind=self._kind)
         self.jobs = Jobs(self.engine, loops(self.engine))
+
+    def begin(self) -> None:
+        """Send, and do the jobs beside it. After whatever else is loaded at start: the threads would only take turns with that."""
         self.pump.start()
         self.jobs.start()
 
