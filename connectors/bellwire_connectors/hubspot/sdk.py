@@ -72,7 +72,13 @@ def _request(method: str, url: str, query_params: Any = None, body: Any = None, 
 def model(area: str, kind: str, /, **fields: Any) -> Any:
     """A request body of the library: it refuses what HubSpot would refuse."""
     _hubspot()
-    return getattr(import_module(f"hubspot.{area}.models"), kind)(**fields)
+    return getattr(import_module(f"hubspot.{area}.models"), kind)(**fields, local_vars_configuration=_rules(area))
+
+
+@lru_cache(maxsize=64)
+def _rules(area: str) -> Any:
+    """What the models of an area check by. Left to itself each model makes its own, and sets the library's loggers up anew."""
+    return import_module(f"hubspot.{area}").Configuration()
 
 
 def _hubspot() -> Any:
