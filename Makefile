@@ -48,8 +48,8 @@ secrets: $(DEV) ## Look for secrets and renew the baseline (look at its diff)
 bench: $(DEV) ## Measure (figures depend on the machine)
 	@set -e; for one in accept delivery whole latency jobs templates; do echo "== $$one"; (cd benchmarks && ../$(BIN)/python $$one.py $(ARGS)); done
 
-proof: $(DEV) ## Run the long proofs (up to an hour)
-	$(BIN)/python -m pytest -m proof $(ARGS)
+proof: $(DEV) ## Run the long proofs (up to an hour); their table is written to build/proofs.md
+	PROOF_REPORT=$(or $(PROOF_REPORT),build/proofs.md) $(BIN)/python -m pytest -m proof $(ARGS)
 
 sbom: $(DEV) ## Write the bill of materials of a base installation to build/
 	@mkdir -p build

@@ -1,44 +1,52 @@
-"""Proofs say what they counted: one table at the end of the run, promise → cases → result."""
+"""Proofs say what they counted: one table at the end of the run, promise → cases → result, also when some of it is broken."""
 
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-Row = tuple[str, str, str, str]
-_ROWS = pytest.StashKey[list[Row]]()
+HEADS = ("promise", "database", "cases", "counted", "result")
 
 
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Puts a line into the table: promise, database, cases, and what was counted."""
+    """Puts a line into the table: promise, database, cases, and what was counted. The result is the test's."""
 
     def line(promise: str, database: str, cases: str, **counted: object) -> None:
         told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counted.items())
-        request.config.stash.setdefault(_ROWS, []).append((promise, database, cases, told))
+        request.node.user_properties.append(("proof", [promise, database, cases, told]))
 
     return line
 
 
 @pytest.fixture
 def counts() -> Callable[[str, int], int]:
-    """A count of the proof: BELLWIRE_PROOF_<NAME>, or what it is otherwise."""
-    return lambda name, default: int(os.environ.get(f"BELLWIRE_PROOF_{name.upper()}", default))
+    """A count of the proof: PROOF_<NAME> of the environment, or what it is otherwise."""
+    return lambda name, default: int(os.environ.get(f"PROOF_{name.upper()}", default))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    rows = config.stash.get(_ROWS, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    rows = sorted(
+        [*row, result]
+        for outcome, result in (("passed", "kept"), ("failed", "BROKEN"))
+        for report in terminalreporter.stats.get(outcome, ())
+        if report.when == "call"
+        for name, row in report.user_properties
+        if name == "proof"
+    )
     if not rows:
         return
-    heads: Row = ("promise", "database", "cases", "counted")
-    widths = [max(len(row[place]) for row in [heads, *rows]) for place in range(3)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in [heads, *rows]]
     terminalreporter.section("proofs")
-    for one in lines:
-        terminalreporter.write_line(one.rstrip())
-    if path := os.environ.get("BELLWIRE_PROOF_REPORT"):
-        table = [f"| {' | '.join(row)} |" for row in [heads, ("---",) * 4, *rows]]
-        Path(path).write_text("\n".join(table) + "\n", encoding="utf-8")
+    for promise, database, cases, told, result in rows:
+        terminalreporter.write_line(f"{result:6}  {promise}, {database}: {cases}")
+        terminalreporter.write_line(f"        {told}")
+    if path := os.environ.get("PROOF_REPORT"):
+        where = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+        table = [f"| {' | '.join(row)} |" for row in [list(HEADS), ["---"] * len(HEADS), *rows]]
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("\n".join([f"Measured: {where}.", "", *table]) + "\n", encoding="utf-8")
