@@ -131,6 +131,20 @@ def test_of_two_processes_one_makes_each_event(office: Office) -> None:
     assert len(office.texts()) == 30
 
 
+@BOTH
+def test_many_at_the_same_instant_are_decided_and_written_together(office: Office) -> None:
+    """What took a look at the store for each of them kept the thousandth waiting for a quarter of a minute."""
+    office.listen("shift.reminder")
+    for number in range(60):
+        office.tell("shift.published", shift=shift(office, id=str(number)), worker={"id": f"w{number}", "phone": EVE})
+    office.clock.forward(hours=2)
+    transactions: list[object] = []
+    sa.event.listen(office.engine.store.engine, "begin", transactions.append)
+    assert office.strike() == 60
+    assert len(office.events("shift.reminder")) == 60
+    assert len(transactions) < 30, len(transactions)
+
+
 MOVES = [
     ("later", [("shift.changed", 6.0)], {4.9: 0, 5.0: 1}),
     ("earlier", [("shift.changed", 2.0)], {0.9: 0, 1.0: 1, 2.0: 1}),

@@ -21,7 +21,7 @@ from bellwire.domain import deadlines, newest
 from bellwire.domain.deadline_rules import Rules, read_rules
 from bellwire.domain.deadlines import Deadline, Plan
 from bellwire.engine.rows import pack_event, stamp, unpack_event
-from bellwire.errors import FieldInvalid, StoreUnavailable
+from bellwire.errors import FieldInvalid, StoreError, StoreUnavailable
 from bellwire.ids import show
 from bellwire.model import Event, Installation, Reason
 from bellwire.store import deadlines as stored
@@ -177,14 +177,16 @@ def step(engine: Engine) -> int:
 
 
 def make(engine: Engine, taken: Sequence[AnyRow]) -> None:
-    """Make the events of deadlines that were taken: each wholly or not at all, many in one transaction."""
+    """Make the events of deadlines that were taken: each wholly or not at all, many decided and written together."""
     from bellwire.engine import intake
 
     waiting: list[tuple[AnyRow, Prepared, Future[list[bool]]]] = []
+    of_one: dict[UUID, list[AnyRow]] = {}
     for row in taken:
-        with _kept_apart(engine, row):
-            prepared = _prepared(engine, row)
-            if prepared is not None:
+        of_one.setdefault(row.installation_id, []).append(row)
+    for due in of_one.values():
+        for row, prepared in _prepared(engine, due):
+            with _kept_apart(engine, row):
                 waiting.append((row, prepared, engine.store.writer.submit(GroupWork(intake.GROUP, [prepared.unit]))))
     for row, prepared, future in waiting:
         with _kept_apart(engine, row):
@@ -207,26 +209,40 @@ def _kept_apart(engine: Engine, row: AnyRow) -> Iterator[None]:
         _failed(engine, row, type(e).__name__)
 
 
-def _prepared(engine: Engine, row: AnyRow) -> Prepared | None:
-    """The event, decided; None where it can't be any more."""
+def _prepared(engine: Engine, due: Sequence[AnyRow]) -> list[tuple[AnyRow, Prepared]]:
+    """The events of one installation's deadlines, decided together; without those that can't be made any more."""
     from bellwire.engine import intake
 
-    with reading(engine.store.engine) as connection:
-        held = intake.configured(engine, connection, row.tenant_id)
-    found = held.config.installations.get(row.installation_id)
-    if found is None or found.status != "active" or row.content is None:
-        engine.write(lambda c: stored.drop(c, row.id, row.attempts, "its installation is gone or disabled", engine.now()))
-        return None
-    content = engine.vault.open_json(row.content, row.tenant_id, "deadlines.content", row.id)
-    event = unpack_event(content, row.kind, content["subject"], datetime.fromisoformat(content["occurred_at"]))
-    [prepared] = intake.prepare(engine, held, found.value, [event])
+    told: list[tuple[AnyRow, Event]] = []
+    held, installation = None, None
+    for row in due:
+        with _kept_apart(engine, row):
+            if held is None:
+                with reading(engine.store.engine) as connection:
+                    held = intake.configured(engine, connection, row.tenant_id)
+                installation = held.config.installations.get(row.installation_id)
+            if installation is None or installation.status != "active" or row.content is None:
+                engine.write(lambda c, row=row: stored.drop(c, row.id, row.attempts, _GONE, engine.now()))  # type: ignore[misc]  # bound now
+                continue
+            content = engine.vault.open_json(row.content, row.tenant_id, "deadlines.content", row.id)
+            told.append((row, unpack_event(content, row.kind, content["subject"], datetime.fromisoformat(content["occurred_at"]))))
+    if held is None or installation is None or not told:
+        return []
+    try:
+        made = intake.prepare(engine, held, installation.value, [event for _, event in told])
+    except StoreError:
+        return []  # the lease brings them back
+    for (row, _), prepared in zip(told, made, strict=True):
+        prepared.unit.effects = [partial(_done, engine, row, prepared.event_id), *prepared.unit.effects]
+    return [(row, prepared) for (row, _), prepared in zip(told, made, strict=True)]
 
-    def done(connection: sa.Connection) -> None:
-        if not stored.done(connection, row.id, row.attempts, prepared.event_id, engine.now()):
-            raise Lost
 
-    prepared.unit.effects = [done, *prepared.unit.effects]
-    return prepared
+_GONE = "its installation is gone or disabled"
+
+
+def _done(engine: Engine, row: AnyRow, event_id: UUID, connection: sa.Connection) -> None:
+    if not stored.done(connection, row.id, row.attempts, event_id, engine.now()):
+        raise Lost
 
 
 def _failed(engine: Engine, row: AnyRow, why: str) -> None:
