@@ -609,6 +609,7 @@ class Connector:
     write_back_every_s: an object's statuses are so many seconds apart; what comes sooner waits, and goes together.
     writes_on: pure; whether write_back has something to write on for an event's subject and customer_ref, as the installation is
     set; where it has not, no job is made. None: always.
+    takes_replies: pure; whether write_reply has anybody to hand a reply to, as the installation is set. None: always.
     reconcile: since → events as `read` makes them, and repairs subscriptions. subscribe: makes them at install.
     begin_install: pure; finish_install exchanges the code. compliance topics arrive as events.
     """
@@ -640,6 +641,7 @@ class Connector:
     writes_on: Callable[[str, str, Installation], bool] | None = None
     write_consent: Callable[[ConsentChange, Link], None] | None = None
     write_reply: Callable[[ReplyNote, Link], None] | None = None
+    takes_replies: Callable[[Installation], bool] | None = None
     subscribe: Callable[[Link], None] | None = None
     reconcile: Callable[[Link, datetime], Sequence[Event]] | None = None
     check: Callable[[Link], Sequence[CheckResult]] | None = None

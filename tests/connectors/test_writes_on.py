@@ -72,5 +72,12 @@ def test_it_says_what_write_back_does(name: str, settings: dict[str, Any], subje
     assert tried is is_written, "whether anybody was called"
 
 
+@pytest.mark.parametrize(("url", "takes"), [(f"{NOWHERE}/told", True), ("", False)])
+def test_a_producer_without_an_address_takes_no_replies(url: str, takes: bool) -> None:
+    connector = CONNECTORS["timecard"]
+    assert connector.takes_replies is not None
+    assert connector.takes_replies(installation(connector, settings={"callback_url": url})) is takes
+
+
 def test_all_that_write_say_on_what() -> None:
     assert [one.name for one in CONNECTORS.values() if one.write_back is not None and one.writes_on is None] == []

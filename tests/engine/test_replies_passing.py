@@ -100,6 +100,33 @@ def test_a_text_of_a_platform_that_takes_none_is_answered_at_the_oldest_desk(str
     assert street.letter().passed_to == old
 
 
+def broken(_: Any) -> bool:
+    raise RuntimeError("no")
+
+
+TAKES: list[tuple[str, Callable[[Any], bool], bool]] = [
+    ("the account is set so", lambda one: one.settings["write_back"] == "final", True),
+    ("the account is set otherwise", lambda one: one.settings["write_back"] == "all", False),
+    ("it can't tell, and is asked", broken, True),
+]
+
+
+@pytest.mark.parametrize(("label", "takes", "itself"), TAKES, ids=[row[0] for row in TAKES])
+def test_who_has_nobody_to_hand_it_to_is_passed_over(
+    street: Street, shift: Shift, label: str, takes: Callable[[Any], bool], itself: bool
+) -> None:
+    found = street.engine.plugins
+    till = replace(found.connectors["till"], takes_replies=takes)
+    street.engine.plugins = replace(found, connectors={**found.connectors, "till": till})
+    account, conversation, desk = street.account(), street.installation(write_back="final"), street.installation("olddesk")
+    street.trigger()
+    street.texted(conversation)
+    street.reply(account, "where is it?")
+    assert street.letter().passed_to == (conversation if itself else desk)
+    shift.look()
+    assert took(street.platform if itself else street.old) == ["where is it?"]
+
+
 def test_an_answer_to_a_text_of_the_api_goes_to_who_wrote_last_by_a_platform(street: Street, shift: Shift) -> None:
     account, till = street.account(), street.installation()
     street.installation("olddesk")

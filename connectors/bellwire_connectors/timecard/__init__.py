@@ -72,6 +72,7 @@ connector = Connector(
     writes_on=address.writes_on,
     write_consent=callback.write_consent,
     write_reply=callback.write_reply,
+    takes_replies=address.takes_replies,
     check=check.check,
     samples="bellwire_connectors.timecard",
 )

@@ -16,6 +16,11 @@ def address(installation: Installation) -> str:
     return urlunsplit((there.scheme, there.netloc, there.path.rstrip("/") + own.path, own.query, ""))
 
 
+def takes_replies(installation: Installation) -> bool:
+    """Whether there is somebody to hand replies to."""
+    return bool(address(installation))
+
+
 def writes_on(_subject: str, _customer_ref: str, installation: Installation) -> bool:
     """Whether the producer is told what became of a text: of any, once it has said where."""
     return bool(address(installation))

@@ -6,6 +6,7 @@ Every function runs inside the transaction under way.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,12 +20,15 @@ from bellwire.engine.configs import Held
 from bellwire.engine.consents import names_at
 from bellwire.errors import Conflict
 from bellwire.ids import new_id, show
+from bellwire.model import Connector, Installation
 from bellwire.store import audit, heard, schema
 from bellwire.store.tenancy import TenantConnection
 from bellwire.store.types import AnyRow
 
 if TYPE_CHECKING:
     from bellwire.engine.runtime import Engine
+
+log = logging.getLogger(__name__)
 
 CONVERSATION = timedelta(days=7)  # how long a text's question waits for its answer
 NOBODY = "nobody takes replies: connect a support desk, or an endpoint for reply.received"
@@ -115,8 +119,19 @@ def _takers(engine: Engine, held: Held) -> list[Taker]:
         for key, one in held.config.installations.items()
         if one.status == "active"
         and (connector := connectors.get(one.value.connector)) is not None
-        and connector.write_reply is not None
+        and _takes(connector, one.value)
     ]
+
+
+def _takes(connector: Connector, installation: Installation) -> bool:
+    """Whether replies can be handed to an account. A connector that can't say is asked to write, and tells then."""
+    if connector.write_reply is None or connector.takes_replies is None:
+        return connector.write_reply is not None
+    try:
+        return connector.takes_replies(installation)
+    except Exception:  # a plugin's: the carrier's call that brings the reply must not fail for it
+        log.exception("a connector can't tell whether it takes replies", extra={"connector": connector.name})
+        return True
 
 
 def _queue(connection: sa.Connection, held: Held, reply: Handed, taker: UUID, sent: Collection[AnyRow], now: datetime) -> None:

@@ -14,7 +14,7 @@ TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _CONNECTOR_FUNCTIONS = ("verify", "read", "sign")
 _CONNECTOR_EXTRAS = (
     "probe", "answer", "account_of", "parts", "consult", "respond", "refused", "enrich", "enrich_many", "write_back", "writes_on",
-    "write_consent", "write_reply", "subscribe", "reconcile", "check", "begin_install", "finish_install",
+    "write_consent", "write_reply", "takes_replies", "subscribe", "reconcile", "check", "begin_install", "finish_install",
 )  # fmt: skip
 _CARRIER_EXTRAS = (
     "build", "interpret", "build_query", "interpret_query", "read_dlrs", "read_replies", "sign", "check", "checked", "send",
