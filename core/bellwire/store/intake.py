@@ -307,7 +307,9 @@ def _noted(at: datetime, step: str, status: Status, detail: str = "") -> sa.Colu
 
 
 _s = schema.seen.c
-_seen = sa.select(_s.key_hash, _s.kind, _s.scope_id).where(_s.key_hash.in_(sa.bindparam("hashes", expanding=True)))
+_keys = sa.select(_s.key_hash, _s.kind, _s.scope_id)
+_seen = _keys.where(_s.key_hash.in_(sa.bindparam("hashes", expanding=True)))
+_seen_one = _keys.where(_s.key_hash == sa.bindparam("hash"))  # a list takes SQLAlchemy twice the time, and is rare
 _seen_elsewhere = sa.select(_s.at).where(
     _s.key_hash == sa.bindparam("key"),
     _s.kind == sa.bindparam("kind"),
@@ -319,7 +321,8 @@ def seen_among(connection: sa.Connection, keys: Collection[SeenKey]) -> frozense
     """Those of the keys that are remembered."""
     if not keys:
         return frozenset()
-    rows = connection.execute(_seen, {"hashes": list({key[0] for key in keys})})
+    hashes = list({key[0] for key in keys})
+    rows = connection.execute(_seen_one, {"hash": hashes[0]}) if len(hashes) == 1 else connection.execute(_seen, {"hashes": hashes})
     return frozenset(keys) & {(bytes(row.key_hash), row.kind, row.scope_id) for row in rows}
 
 
