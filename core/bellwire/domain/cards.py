@@ -53,14 +53,15 @@ def masked_event(event: Event) -> Event:
 def _may_hold(value: Any) -> bool:
     """Whether anything in it looks like a card's number, whatever it is called."""
     left = [value]
-    while left:
-        one = left.pop()
+    for one in left:  # which grows by what is in the others
         if isinstance(one, str):
             if len(one) >= _SHORTEST and masked_text(one) != one:
                 return True
         elif isinstance(one, int):
             if one >= _SMALLEST and is_card(str(one)):
                 return True
+        elif one is None:
+            continue
         elif isinstance(one, Mapping):
             left += one.keys()
             left += one.values()
