@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from bellwire.domain.keywords import Kind, Match, Rule
-from bellwire.domain.ledger import Said, Source, Standing, Statement, apply
+from bellwire.domain.ledger import SILENT, Said, Source, Standing, Statement, apply
 from bellwire.errors import FieldInvalid
 from bellwire.model import ConsentState, Purpose, Reason
 
@@ -115,7 +116,18 @@ def may_text(purpose: Purpose, standing: Standing, policy: Policy, *, basis: Bas
     caller's word) unless the tenant wants it explicit. otp needs the person's own request only. No purpose goes after an opt-out.
     The answers to STOP and HELP are no texts in this sense (`CONFIRMATION`).
     """
-    purpose, basis = Purpose(purpose), Basis(basis)
+    if not standing.marks:
+        return _to_the_silent(purpose, policy, basis)
+    return _judged(Purpose(purpose), standing, policy, Basis(basis))
+
+
+@lru_cache(maxsize=256)
+def _to_the_silent(purpose: Purpose, policy: Policy, basis: Basis | str) -> Verdict:
+    """Most people have said nothing yet: theirs is one of a few verdicts."""
+    return _judged(Purpose(purpose), SILENT, policy, Basis(basis))
+
+
+def _judged(purpose: Purpose, standing: Standing, policy: Policy, basis: Basis) -> Verdict:
     suppression = standing.suppression
     if suppression is not None:
         return _refused(Reason.SUPPRESSED, f"suppressed since {_day(suppression.at)} ({suppression.source})")

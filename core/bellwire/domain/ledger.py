@@ -201,6 +201,12 @@ class Standing:
         return self.marks.get((purpose, mark), _NEVER)
 
 
+#: The standing of somebody who has said nothing.
+SILENT = Standing()
+#: The columns of a contact that `Standing.from_row` reads.
+CONSENT_COLUMNS = (*(name for _, *names in _PLAIN for name in names), "suppressed", "suppressed_at", "consent_marks")
+
+
 def apply(standing: Standing, statement: Statement, *, now: datetime) -> Standing:
     """The standing once a statement is kept. The order of statements, and keeping one twice, make no difference.
 

@@ -17,13 +17,13 @@ import sqlalchemy as sa
 from bellwire.domain import pricing
 from bellwire.domain.admit import Expire, Hold, Refuse, Reroute, Send, admit
 from bellwire.domain.health import Permit
+from bellwire.domain.ledger import SILENT, Standing
 from bellwire.domain.tenant import HeldAccount, TenantConfig
 from bellwire.engine.accounts import Accounts
 from bellwire.engine.calls import Claim, Job
 from bellwire.engine.caps import Caps
 from bellwire.engine.followups import Followups, change_of
 from bellwire.engine.notes import noted
-from bellwire.engine.people import standing
 from bellwire.engine.purse import Purse, micros
 from bellwire.engine.rates import Rates
 from bellwire.engine.routes import Ways
@@ -31,7 +31,7 @@ from bellwire.engine.runtime import Engine
 from bellwire.errors import FieldInvalid
 from bellwire.ids import new_id, show
 from bellwire.model import Capability, Carrier, CarrierAccount, Encoding, Msisdn, Outgoing, Purpose, Reason, Status
-from bellwire.store import dispatch
+from bellwire.store import contacts, dispatch
 from bellwire.store.schema import LANES, STATUS_CODES
 from bellwire.store.types import AnyRow
 
@@ -41,6 +41,7 @@ PER_ACCOUNT = 256  # one account's calls under way: a carrier that hangs leaves 
 LOOK = 256  # rows of one account and lane looked at in one cycle
 ASIDE = timedelta(seconds=60)  # how long a message that can't be read, or an account that can't be judged, is left alone
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+_PURPOSES, _ENCODINGS = {str(one): one for one in Purpose}, {str(one): one for one in Encoding}
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class Claimer:
         self._clock, self._worker_id, self._flying = clock, worker_id, flying
         self._purse = Purse(connection, now)
         self._caps = Caps(connection, now)
+        self._standings: dict[UUID, Standing] = {}  # of those who have said something
         self._ways = Ways(engine.plugins.carriers, accounts.is_healthy)
 
     def run(self, room: int) -> list[Job]:
@@ -146,6 +148,7 @@ class Claimer:
         try:
             desk = self._desk(config, account)
             self._caps.count(config, rows)
+            self._standings |= contacts.standings(self._connection, [row.contact_id for row in rows if row.spoke])
             sending, verdicts = self._judged(desk, rows)
         except FieldInvalid as e:  # a setting that nobody checked: this account waits, the others go on
             self._leave_alone(account, e)
@@ -188,7 +191,7 @@ class Claimer:
                 outgoing = self._outgoing(desk, row)
                 if outgoing is not None:
                     sending.append((row, outgoing, cost))
-                    self._caps.goes(row)
+                    self._caps.goes(desk.config, row)
                     ahead += micros(cost) if cost else 0
                     continue
                 verdict = Hold(self._now + ASIDE, "what is stored of it can't be read")
@@ -196,14 +199,14 @@ class Claimer:
         return sending, verdicts
 
     def _verdict(self, config: TenantConfig, account_id: UUID, row: AnyRow) -> Send | Hold | Expire | Refuse | Reroute:
-        caps, counts = self._caps.of(row)
+        caps, counts = self._caps.of(config, row)
         verdict = admit(
-            purpose=Purpose(row.purpose),
+            purpose=_PURPOSES[row.purpose],
             basis=row.basis,
             expires_at=row.expires_at,
             country=row.country or "",
             options=row.options or {},
-            standing=standing(row),
+            standing=self._standings[row.contact_id] if row.spoke else SILENT,
             settings=config.settings,
             caps=caps,
             counts=counts,
@@ -225,10 +228,10 @@ class Claimer:
                 ref=shown,
                 msisdn=Msisdn(vault.open(row.msisdn, tenant_id, "contacts.msisdn", row.contact_id)),
                 text=vault.open(row.text, tenant_id, "messages.text", row.id),
-                encoding=Encoding(row.encoding),
+                encoding=_ENCODINGS[row.encoding],
                 segments=row.segments,
                 sender_id=row.sender_id or "",
-                purpose=Purpose(row.purpose),
+                purpose=_PURPOSES[row.purpose],
                 validity_s=max(1, math.floor((row.expires_at - self._now).total_seconds())),
                 dlr_url=desk.dlr_url and desk.dlr_url + shown,
             )
@@ -243,13 +246,13 @@ class Claimer:
         epoch, attempt_id = row.epoch + 1, new_id()
         starts.append(
             {
-                "b_id": row.id,
-                "b_owner": self._worker_id,
-                "b_epoch": epoch,
-                "b_attempts": row.attempts + 1,
-                "b_price": None if cost is None else format(cost, "f"),
-                "b_currency": desk.prices.currency if desk.prices else None,
-                "b_at": self._now,
+                "id": row.id,
+                "owner": self._worker_id,
+                "epoch": epoch,
+                "attempts": row.attempts + 1,
+                "price": None if cost is None else format(cost, "f"),
+                "currency": desk.prices.currency if desk.prices else None,
+                "at": self._now,
             }
         )
         charge = self._purse.spend(desk.config, cost, attempt_id)
@@ -271,7 +274,7 @@ class Claimer:
                 return _row(row, self._now, until, "held", line, reason=verdict.reason)
             case Reroute(account=account, sender_id=sender_id, line=line):
                 kept = _row(row, self._now, row.due, "rerouted", line)
-                return {**kept, "b_account": account, "b_sender": sender_id}
+                return {**kept, "account": account, "sender": sender_id}
             case Expire():
                 status, reason, line = Status.EXPIRED, Reason.EXPIRED, "its time was over before it could be sent"
             case Refuse(reason=reason, line=line):
@@ -280,23 +283,23 @@ class Claimer:
         if config is not None:
             self._followups.add(config, change_of(row, status, self._now, reason))
         ended = _row(row, self._now, row.due, str(status), line, reason=reason)
-        return {**ended, "b_status": STATUS_CODES[status], "b_reason": str(reason)}
+        return {**ended, "status": STATUS_CODES[status], "reason": str(reason)}
 
 
 def _row(row: AnyRow, now: datetime, due: datetime, outcome: str, line: str, *, reason: Reason | None = None) -> dict[str, Any]:
     note: Mapping[str, Any] = {"step": "claim", "outcome": outcome, "reason": reason and str(reason), "detail": line}
-    return {**_waits(row, due, now), "b_notes": noted(row.notes, note, now)}
+    return {**_waits(row, due, now), "notes": noted(row.notes, note, now)}
 
 
 def _waits(row: AnyRow, due: datetime, now: datetime) -> dict[str, Any]:
     """A row that goes on waiting, as it was but for when it is due."""
     return {
-        "b_id": row.id,
-        "b_status": None,
-        "b_reason": None,
-        "b_due": due,
-        "b_account": row.account_id,
-        "b_sender": row.sender_id,
-        "b_notes": row.notes,
-        "b_at": now,
+        "id": row.id,
+        "status": None,
+        "reason": None,
+        "due": due,
+        "account": row.account_id,
+        "sender": row.sender_id,
+        "notes": row.notes,
+        "at": now,
     }

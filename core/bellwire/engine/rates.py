@@ -26,6 +26,7 @@ class Rates:
     def __init__(self, engine: Engine, accounts: Accounts, connection: sa.Connection, now: datetime) -> None:
         self._engine, self._accounts, self._connection, self._now = engine, accounts, connection, now
         self._asked_for_less: set[UUID] | None = None
+        self._held: dict[tuple[UUID, str], Bucket] = {}  # locked by this transaction
 
     def allowance(self, account: HeldAccount, most: int) -> int:
         """How many starts the account's buckets grant in this slice, so that no more rows are looked at than may go."""
@@ -100,6 +101,8 @@ class Rates:
     def _bucket(self, account: HeldAccount, sender_id: str, rate: Rate | None, *, wait: bool = False) -> Bucket | None:
         """The sender's bucket, locked; None when there is none (not limited) or another process holds it."""
         key = account.value.id
+        if (key, sender_id) in self._held:
+            return self._held[key, sender_id]
         if rate is None and not self._throttled(key):
             return None
         row = buckets.take(self._connection, key, sender_id, wait=wait)
@@ -109,7 +112,7 @@ class Rates:
         if row is None:
             return None
         per_second, burst = rate or _UNLIMITED
-        return Bucket(
+        bucket = self._held[key, sender_id] = Bucket(
             tokens=row.tokens,
             updated_at=row.updated_at,
             rate=per_second,
@@ -117,8 +120,10 @@ class Rates:
             slowed_until=row.slowed_until,
             paused_until=row.paused_until,
         )
+        return bucket
 
     def _save(self, account_id: UUID, sender_id: str, bucket: Bucket) -> None:
+        self._held[account_id, sender_id] = bucket
         buckets.save(
             self._connection,
             account_id,

@@ -68,10 +68,12 @@ class Recorder:
     def run(self, finished: Sequence[Finished]) -> Sequence[Charge]:
         """Write what ended; the refunds that follow, to be paid by the caller."""
         rows = _Rows()
-        held = dispatch.held(self._connection, [claim.row.id for one in finished for claim in one.job.claims])
+        ended = [{"id": claim.row.id, "owner": one.job.owner, "epoch": claim.epoch} for one in finished for claim in one.job.claims]
+        as_claimed = dispatch.sent_by(self._connection, ended) == len(ended)  # nearly always: then nothing more is read
+        held = {} if as_claimed else dispatch.held(self._connection, [one["id"] for one in ended])
         for one in finished:
             for place, claim in enumerate(one.job.claims):
-                current = _current(held.get(claim.row.id), one.job, claim)
+                current = Status.SENDING if as_claimed else _current(held.get(claim.row.id), one.job, claim)
                 if one.never_started:
                     self._unstarted(one.job, claim, current, rows)
                 else:
@@ -177,16 +179,16 @@ class Recorder:
     ) -> dict[str, Any]:
         row = claim.row
         return {
-            "b_id": row.id,
-            "b_owner": job.owner,
-            "b_epoch": claim.epoch,
-            "b_due": due,
-            "b_account": account_id,
-            "b_sender": sender_id,
-            "b_tried": tried if tried is not None else row.tried,
-            "b_attempts": row.attempts + 1 if attempts is None else attempts,
-            "b_notes": noted(row.notes, note, self._now) if note else row.notes,
-            "b_at": self._now,
+            "id": row.id,
+            "owner": job.owner,
+            "epoch": claim.epoch,
+            "due": due,
+            "account": account_id,
+            "sender": sender_id,
+            "tried": tried if tried is not None else row.tried,
+            "attempts": row.attempts + 1 if attempts is None else attempts,
+            "notes": noted(row.notes, note, self._now) if note else row.notes,
+            "at": self._now,
         }
 
     def _result(
@@ -202,16 +204,16 @@ class Recorder:
             if config is not None:
                 self._followups.add(config, change_of(row, moved, self._now, reason))
         return {
-            "b_id": row.id,
-            "b_owner": job.owner,
-            "b_epoch": claim.epoch,
-            "b_status": STATUS_CODES[after],
-            "b_ref": outcome.carrier_ref or None,
-            "b_handed_over": self._now if outcome.handed_over else None,
-            "b_dlr_due": self._now + DLR_AFTER if after is Status.SENT else None,
-            "b_reason": reason,
-            "b_notes": noted(row.notes, note, self._now) if note else row.notes,
-            "b_at": self._now,
+            "id": row.id,
+            "owner": job.owner,
+            "epoch": claim.epoch,
+            "status": STATUS_CODES[after],
+            "ref": outcome.carrier_ref or None,
+            "handed_over": self._now if outcome.handed_over else None,
+            "dlr_due": self._now + DLR_AFTER if after is Status.SENT else None,
+            "reason": reason,
+            "notes": noted(row.notes, note, self._now) if note else row.notes,
+            "at": self._now,
         }
 
 

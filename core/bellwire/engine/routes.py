@@ -131,17 +131,20 @@ class Ways:
 
     def __init__(self, carriers: Mapping[str, Carrier], is_healthy: Callable[[UUID], bool]) -> None:
         self._carriers, self._is_healthy = carriers, is_healthy
-        self._known: dict[tuple[Any, ...], Refuse | Reroute] = {}
+        self._known: dict[UUID, dict[tuple[Any, ...], Refuse | Reroute]] = {}  # by tenant
         self.probing: set[UUID] = set()
 
     def verdict(self, config: TenantConfig, account_id: UUID, row: Any) -> Send | Refuse | Reroute:
         """Whether a message that may go goes by the account it waits for."""
-        if account_id in self.probing or row.tried or any(note.get("outcome") == "rerouted" for note in row.notes or ()):
+        if row.tried or (row.notes and any(note.get("outcome") == "rerouted" for note in row.notes)) or account_id in self.probing:
             return SEND  # its way was found by its attempts, or has changed once already
-        key = (config.id, row.country, row.purpose, row.wanted_carrier, (row.options or {}).get("sender_id"), bool(row.template))
-        way = self._known.get(key)
+        options = row.options
+        insisted = options.get("sender_id") if options else None
+        key = (row.country, row.purpose, row.wanted_carrier, insisted, bool(row.template))
+        known = self._known.setdefault(config.id, {})
+        way = known.get(key)
         if way is None:
-            way = self._known[key] = self._judge(config, row)
+            way = known[key] = self._judge(config, row)
         if isinstance(way, Refuse):
             return way
         return SEND if way.account == account_id else way

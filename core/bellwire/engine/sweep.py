@@ -111,13 +111,13 @@ class Sweep:
             if row.expires_at <= now:
                 self._follow(followups, row, Status.EXPIRED, now, Reason.EXPIRED)
                 note = {"step": "claim", "outcome": "expired", "detail": f"{here} takes nothing now"}
-                changed.append({**_row(row, note, now), "b_status": STATUS_CODES[Status.EXPIRED], "b_reason": str(Reason.EXPIRED)})
+                changed.append({**_row(row, note, now), "status": STATUS_CODES[Status.EXPIRED], "reason": str(Reason.EXPIRED)})
                 continue
             tried = [*(row.tried or ()), here]
             backup = config and backup_for(config, self._engine.plugins.carriers, self._accounts.is_healthy, row, tried)
             if backup:
                 note = {"step": "claim", "outcome": "rerouted", "detail": f"{here} takes nothing now"}
-                changed.append({**_row(row, note, now), "b_account": backup[0], "b_sender": backup[1]})
+                changed.append({**_row(row, note, now), "account": backup[0], "sender": backup[1]})
         dispatch.settle(connection, changed)
         if len(found) == WALK:
             last = found[-1]
@@ -132,12 +132,12 @@ class Sweep:
 
 def _row(row: AnyRow, note: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return {
-        "b_id": row.id,
-        "b_status": None,
-        "b_reason": None,
-        "b_due": row.due,
-        "b_account": row.account_id,
-        "b_sender": row.sender_id,
-        "b_notes": noted(row.notes, note, now),
-        "b_at": now,
+        "id": row.id,
+        "status": None,
+        "reason": None,
+        "due": row.due,
+        "account": row.account_id,
+        "sender": row.sender_id,
+        "notes": noted(row.notes, note, now),
+        "at": now,
     }

@@ -11,12 +11,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bellwire.domain.ledger import Standing, Statement, apply
+from bellwire.domain.ledger import CONSENT_COLUMNS, Standing, Statement, apply
 from bellwire.ids import first_id, new_id
 from bellwire.model import Status
 from bellwire.store import schema
 from bellwire.store.schema import STATUS_CODES
-from bellwire.store.types import AnyRow
+from bellwire.store.types import AnyRow, Id
 
 _c, _m = schema.contacts.c, schema.messages.c
 
@@ -40,6 +40,19 @@ def by_index(connection: sa.Connection, tenant_id: UUID, indexes: Sequence[bytes
     if len(indexes) == 1:
         return connection.execute(_by_one_index, {"tenant": tenant_id, "index": indexes[0]}).all()
     return connection.execute(_by_index, {"tenant": tenant_id, "indexes": indexes}).all() if indexes else []
+
+
+_consents = sa.select(_c.id, *(_c[name] for name in CONSENT_COLUMNS)).where(
+    _c.id.in_(sa.bindparam("ids", expanding=True, type_=Id))
+)
+
+
+def standings(connection: sa.Connection, contact_ids: Sequence[UUID]) -> dict[UUID, Standing]:
+    """What these contacts have stated about being texted."""
+    if not contact_ids:
+        return {}
+    rows = connection.execute(_consents, {"ids": contact_ids}).all()
+    return {row.id: Standing.from_row(dict(row._mapping)) for row in rows}
 
 
 def sent_since(

@@ -7,7 +7,7 @@ SKIP LOCKED the two lock each other out).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,28 +18,37 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bellwire.ids import first_id
 from bellwire.model import Status
 from bellwire.store import schema
-from bellwire.store.many import Many
+from bellwire.store.many import Many, Types, inserts
 from bellwire.store.schema import STATUS_CODES
-from bellwire.store.types import AnyRow, Document, Id, Instant
+from bellwire.store.types import AnyRow, Document, Id, Instant, SharedId
 
 _SENDING = STATUS_CODES[Status.SENDING]
 
 _m, _c = schema.messages.c, schema.contacts.c
 
+#: A person whose texts rest on no statement: nothing was said, or only implied by a transaction.
+_SILENT = sa.and_(
+    _c.consent_marks.is_(None),
+    _c.suppressed.is_(None),
+    _c.marketing.is_(None),
+    _c.otp.is_(None),
+    sa.func.coalesce(_c.transactional, "implied") == sa.literal_column("'implied'"),
+)
+
 _CLAIM_COLUMNS = (
     _m.id,
-    _m.tenant_id,
+    sa.type_coerce(_m.tenant_id, SharedId).label("tenant_id"),
     _m.contact_id,
     _m.event_id,
-    _m.trigger_id,
-    _m.installation_id,
+    sa.type_coerce(_m.trigger_id, SharedId).label("trigger_id"),
+    sa.type_coerce(_m.installation_id, SharedId).label("installation_id"),
     _m.subject,
     _m.customer_ref,
     _m.lane,
     _m.purpose,
     _m.basis,
     _m.options,
-    _m.account_id,
+    sa.type_coerce(_m.account_id, SharedId).label("account_id"),
     _m.sender_id,
     _m.wanted_carrier,
     _m.tried,
@@ -55,20 +64,7 @@ _CLAIM_COLUMNS = (
     _m.reference,
     _m.notes,
     _c.msisdn,
-    _c.msisdn_ix,
-    _c.timezone,
-    _c.transactional,
-    _c.transactional_at,
-    _c.transactional_by,
-    _c.marketing,
-    _c.marketing_at,
-    _c.marketing_by,
-    _c.otp,
-    _c.otp_at,
-    _c.otp_by,
-    _c.suppressed,
-    _c.suppressed_at,
-    _c.consent_marks,
+    sa.case((_SILENT, sa.literal_column("0")), else_=sa.literal_column("1")).label("spoke"),
 )
 
 _claim = (
@@ -90,7 +86,10 @@ _CLAIM: dict[str, sa.Select[Any]] = {
 
 
 def due(connection: sa.Connection, account_id: UUID, lane: int, now: datetime, room: int) -> Sequence[AnyRow]:
-    """Lock and read up to `room` waiting messages of one account and lane, oldest first."""
+    """Lock and read up to `room` waiting messages of one account and lane, oldest first.
+
+    `spoke`: whether the person has stated anything about being texted (`contacts.standings` has what).
+    """
     statement = _CLAIM[connection.dialect.name]
     return connection.execute(statement, {"account_id": account_id, "lane": lane, "now": now, "room": room}).all()
 
@@ -113,23 +112,57 @@ def due_by_lane(connection: sa.Connection) -> dict[tuple[UUID, int], datetime]:
 
 
 _start = Many(
-    sa.update(schema.messages)
-    .where(_m.id == sa.bindparam("b_id", type_=Id))
-    .values(
-        status=_SENDING,
-        owner=sa.bindparam("b_owner", type_=Id),
-        epoch=sa.bindparam("b_epoch"),
-        attempts=sa.bindparam("b_attempts"),
-        price=sa.bindparam("b_price"),
-        currency=sa.bindparam("b_currency"),
-        updated_at=sa.bindparam("b_at", type_=Instant),
-    )
+    {"id": Id, "owner": Id, "epoch": sa.Integer, "attempts": sa.SmallInteger, "price": sa.Text, "currency": sa.Text, "at": Instant},
+    lambda given: (
+        sa.update(schema.messages)
+        .where(_m.id == given.c.id)
+        .values(
+            status=_SENDING,
+            owner=given.c.owner,
+            epoch=given.c.epoch,
+            attempts=given.c.attempts,
+            price=given.c.price,
+            currency=given.c.currency,
+            updated_at=given.c.at,
+        )
+    ),
 )
 
 
 def start(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Mark claimed messages as being sent. Keys: b_id, b_owner, b_epoch, b_attempts, b_price, b_currency, b_at."""
+    """Mark claimed messages as being sent. Keys: id, owner, epoch, attempts, price, currency, at."""
     _start.run(connection, rows)
+
+
+_CLAIMED: Types = {"id": Id, "owner": Id, "epoch": sa.Integer}
+
+
+def _sending(given: sa.TableClause) -> sa.Select[Any]:
+    """Claims whose messages are being sent, and nobody else's by now."""
+    return (
+        sa.select(sa.literal_column("1"))
+        .select_from(given.join(schema.messages, _m.id == given.c.id))
+        .where(_m.owner == given.c.owner, _m.epoch == given.c.epoch, _m.status == _SENDING)
+        .order_by(_m.id)
+    )
+
+
+def _counted(rows: sa.Select[Any]) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(rows.subquery())
+
+
+_SENT_BY = {
+    "sqlite": Many(_CLAIMED, lambda given: _counted(_sending(given))),
+    "postgresql": Many(_CLAIMED, lambda given: _counted(_sending(given).with_for_update(of=schema.messages))),
+}
+
+
+def sent_by(connection: sa.Connection, claims: Sequence[Mapping[str, Any]]) -> int:
+    """Lock messages whose calls have ended; how many are still theirs and in `sending`. Keys: id, owner, epoch.
+
+    In the order of their ids, as receipts lock them too: nobody waits in a ring. Where it is not all of them, `held` says more.
+    """
+    return _SENT_BY[connection.dialect.name].count(connection, claims)
 
 
 _held = (
@@ -143,55 +176,74 @@ def held(connection: sa.Connection, message_ids: Collection[UUID]) -> dict[UUID,
 
     In the order of their ids, as receipts lock them too: nobody waits in a ring.
     """
-    if not message_ids:
-        return {}
     rows = connection.execute(_HELD[connection.dialect.name], {"ids": list(message_ids)})
-    return {row.id: row for row in rows}
+    return {row.id: row for row in rows.all()}
 
 
 _record = Many(
-    sa.update(schema.messages)
-    .where(
-        _m.id == sa.bindparam("b_id", type_=Id), _m.owner == sa.bindparam("b_owner", type_=Id), _m.epoch == sa.bindparam("b_epoch")
-    )
-    .values(
-        status=sa.bindparam("b_status"),
-        carrier_ref=sa.func.coalesce(sa.bindparam("b_ref"), _m.carrier_ref),  # a receipt may have brought it
-        handed_over_at=sa.func.coalesce(_m.handed_over_at, sa.bindparam("b_handed_over", type_=Instant)),
-        dlr_due=sa.bindparam("b_dlr_due", type_=Instant),
-        reason=sa.func.coalesce(sa.bindparam("b_reason"), _m.reason),
-        notes=sa.bindparam("b_notes", type_=Document),
-        updated_at=sa.bindparam("b_at", type_=Instant),
-    )
+    {
+        "id": Id,
+        "owner": Id,
+        "epoch": sa.Integer,
+        "status": sa.SmallInteger,
+        "ref": sa.Text,
+        "handed_over": Instant,
+        "dlr_due": Instant,
+        "reason": sa.Text,
+        "notes": Document,
+        "at": Instant,
+    },
+    lambda given: (
+        sa.update(schema.messages)
+        .where(_m.id == given.c.id, _m.owner == given.c.owner, _m.epoch == given.c.epoch)
+        .values(
+            status=given.c.status,
+            carrier_ref=sa.func.coalesce(given.c.ref, _m.carrier_ref),  # a receipt may have brought it
+            handed_over_at=sa.func.coalesce(_m.handed_over_at, given.c.handed_over),
+            dlr_due=given.c.dlr_due,
+            reason=sa.func.coalesce(given.c.reason, _m.reason),
+            notes=given.c.notes,
+            updated_at=given.c.at,
+        )
+    ),
 )
 
 
 def record(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Record how attempts ended, of rows that `held` has locked. Keys: b_id, b_owner, b_epoch, b_status, b_ref, b_handed_over,
-    b_dlr_due, b_reason, b_notes, b_at.
+    """Record how attempts ended, of rows that `held` has locked. Keys: id, owner, epoch, status, ref, handed_over, dlr_due,
+    reason, notes, at.
     """
     _record.run(connection, rows)
 
 
 _give_back = Many(
-    sa.update(schema.messages)
-    .where(
-        _m.id == sa.bindparam("b_id", type_=Id),
-        _m.owner == sa.bindparam("b_owner", type_=Id),
-        _m.epoch == sa.bindparam("b_epoch"),
-        _m.status == _SENDING,
-    )
-    .values(
-        status=STATUS_CODES[Status.QUEUED],
-        owner=None,
-        due=sa.bindparam("b_due", type_=Instant),
-        account_id=sa.bindparam("b_account", type_=Id),
-        sender_id=sa.bindparam("b_sender"),
-        tried=sa.bindparam("b_tried", type_=Document),
-        attempts=sa.bindparam("b_attempts"),
-        notes=sa.bindparam("b_notes", type_=Document),
-        updated_at=sa.bindparam("b_at", type_=Instant),
-    )
+    {
+        "id": Id,
+        "owner": Id,
+        "epoch": sa.Integer,
+        "due": Instant,
+        "account": Id,
+        "sender": sa.Text,
+        "tried": Document,
+        "attempts": sa.SmallInteger,
+        "notes": Document,
+        "at": Instant,
+    },
+    lambda given: (
+        sa.update(schema.messages)
+        .where(_m.id == given.c.id, _m.owner == given.c.owner, _m.epoch == given.c.epoch, _m.status == _SENDING)
+        .values(
+            status=STATUS_CODES[Status.QUEUED],
+            owner=None,
+            due=given.c.due,
+            account_id=given.c.account,
+            sender_id=given.c.sender,
+            tried=given.c.tried,
+            attempts=given.c.attempts,
+            notes=given.c.notes,
+            updated_at=given.c.at,
+        )
+    ),
 )
 
 
@@ -201,29 +253,40 @@ def give_back(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None
 
 
 _settle = Many(
-    sa.update(schema.messages)
-    .where(_m.id == sa.bindparam("b_id", type_=Id), sa.text("messages.status < 2"))
-    .values(
-        status=sa.func.coalesce(sa.bindparam("b_status", type_=sa.SmallInteger), _m.status),
-        reason=sa.bindparam("b_reason"),
-        due=sa.bindparam("b_due", type_=Instant),
-        account_id=sa.bindparam("b_account", type_=Id),
-        sender_id=sa.bindparam("b_sender"),
-        notes=sa.bindparam("b_notes", type_=Document),
-        updated_at=sa.bindparam("b_at", type_=Instant),
-    )
+    {
+        "id": Id,
+        "status": sa.SmallInteger,
+        "reason": sa.Text,
+        "due": Instant,
+        "account": Id,
+        "sender": sa.Text,
+        "notes": Document,
+        "at": Instant,
+    },
+    lambda given: (
+        sa.update(schema.messages)
+        .where(_m.id == given.c.id, sa.text("messages.status < 2"))
+        .values(
+            status=sa.func.coalesce(given.c.status, _m.status),
+            reason=given.c.reason,
+            due=given.c.due,
+            account_id=given.c.account,
+            sender_id=given.c.sender,
+            notes=given.c.notes,
+            updated_at=given.c.at,
+        )
+    ),
 )
 
 
 def settle(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the verdicts that are not "send": held, expired, refused, rerouted. `b_status` None: as it was."""
+    """Write the verdicts that are not "send": held, expired, refused, rerouted. `status` None: as it was."""
     _settle.run(connection, rows)
 
 
-_ATTEMPT_COLUMNS = tuple(schema.attempts.c.keys())
 _ATTEMPTS = {
-    "sqlite": Many(sqlite.insert(schema.attempts).on_conflict_do_nothing(), _ATTEMPT_COLUMNS),
-    "postgresql": Many(postgresql.insert(schema.attempts).on_conflict_do_nothing(), _ATTEMPT_COLUMNS),
+    "sqlite": inserts(sqlite.insert(schema.attempts).on_conflict_do_nothing()),
+    "postgresql": inserts(postgresql.insert(schema.attempts).on_conflict_do_nothing()),
 }
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bellwire.model import Event, Status
 from bellwire.store import contacts, schema
 from bellwire.store.doubt import MAY_HAVE_LEFT, WHY
-from bellwire.store.many import Many
+from bellwire.store.many import Many, inserts
 from bellwire.store.schema import STATUS_CODES
 from bellwire.store.types import AnyRow, Id
 from bellwire.store.vault import fingerprint
@@ -159,7 +159,7 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any
 @cache
 def _many(table: sa.Table, columns: tuple[str, ...], dialect: str) -> Many:
     """The statement for rows with these columns; a contact that is there already stays as it is."""
-    return Many(_CONTACTS[dialect] if table is schema.contacts else sa.insert(table), columns)
+    return inserts(_CONTACTS[dialect] if table is schema.contacts else sa.insert(table), columns)
 
 
 def imply(connection: sa.Connection, contact_id: UUID, purpose: str, at: datetime) -> None:

@@ -1,51 +1,132 @@
-"""One statement for many rows, without SQLAlchemy's work for each of them: on the hot paths that is most of the cost.
+"""One statement for many rows, without SQLAlchemy's work for each of them and without a step of the driver for each.
 
-The statement is compiled once a dialect; its own processors convert the values; the driver's `executemany` gets the rest.
+The rows go in as one table named `given`: a list of VALUES on SQLite, arrays on PostgreSQL. It matters most where threads share
+the interpreter: SQLite's driver lets go of it at every step, and with a step a row a busy neighbour makes each row wait its turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+Row: TypeAlias = Mapping[str, Any]
+Types: TypeAlias = Mapping[str, TypeEngine[Any] | type[TypeEngine[Any]]]
+
+_SIZES = (64, 16, 4, 1)  # rows of SQLite's statements: few texts, so that each stays prepared, and few of them for any number
 
 
 class Many:
-    """An INSERT or UPDATE to be run with many rows. `columns`: the keys that each row of an INSERT has."""
+    """A statement on the rows of `given`. `columns`: their names and types; each row has them all.
 
-    def __init__(self, statement: sa.Executable, columns: Sequence[str] | None = None) -> None:
-        self._statement, self._columns = statement, columns
-        self._compiled: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
+    `make` gets the table `given` and says what to do with it: an UPDATE that names it, an INSERT or a SELECT from it.
+    """
 
-    def run(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run it; how many rows were written, as far as the driver tells. Raises what the database raises."""
-        if not rows:
-            return 0
-        dialect = connection.dialect
-        known = self._compiled.get(dialect.name)
-        if known is None:
-            known = self._compiled[dialect.name] = self._compile(dialect)
-        sql, convert = known
-        return connection.exec_driver_sql(sql, [convert(row) for row in rows]).rowcount
+    def __init__(self, columns: Types, make: Callable[[sa.TableClause], sa.Executable]) -> None:
+        self._columns = {name: sa.types.to_instance(one) for name, one in columns.items()}
+        self._statement = make(sa.table("given", *(sa.column(name, one) for name, one in self._columns.items())))
+        self._calls: dict[str, _Calls] = {}
 
-    def _compile(self, dialect: Dialect) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
-        compiled: Any = self._statement.compile(dialect=dialect, column_keys=self._columns)  # type: ignore[attr-defined]  # of every statement
-        fixed = {name: value for name, value in compiled.params.items() if not compiled.binds[name].required}
+    def run(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Run it. Raises what the database raises. (How many rows it wrote SQLite's driver does not tell of such a statement.)"""
+        for sql, values in self._called(connection.dialect, rows):
+            connection.exec_driver_sql(sql, values)
+
+    def count(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
+        """Run it; the sum of the numbers that come back. Raises what the database raises."""
+        found = (connection.exec_driver_sql(sql, values).scalar() for sql, values in self._called(connection.dialect, rows))
+        return sum(int(one or 0) for one in found)
+
+    def _called(self, dialect: Dialect, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+        calls = self._calls.get(dialect.name)
+        if calls is None:
+            kind = _Arrays if dialect.name == "postgresql" else _Values
+            calls = self._calls[dialect.name] = kind(self._statement, self._columns, dialect)
+        return calls.of(rows)
+
+
+def inserts(statement: sa.Insert, columns: Sequence[str] = ()) -> Many:
+    """An INSERT of many rows. `columns`: those that the rows have; all of the table's when none is named."""
+    table: Any = statement.table
+    names = list(columns) or [column.name for column in table.columns]
+    defaults = {column.name: column.default for column in table.columns if column.name not in names and column.default is not None}
+
+    def make(given: sa.TableClause) -> sa.Insert:
+        fixed = [sa.literal(default.arg, table.c[name].type) for name, default in defaults.items()]
+        # SQLite takes ON CONFLICT for a join's ON unless there is a WHERE before it
+        rows = sa.select(*given.c, *fixed).where(sa.true())
+        return statement.from_select([*names, *defaults], rows, include_defaults=False)
+
+    return Many({name: table.c[name].type for name in names}, make)
+
+
+class _Calls:
+    """The statement in a dialect's words. `fixed`: what it binds besides the rows."""
+
+    def __init__(self, statement: Any, columns: Mapping[str, TypeEngine[Any]], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
         processors: Mapping[str, Any] = compiled._bind_processors  # the only place that knows each bind's conversion
-        named = [(name, processors.get(name)) for name in (compiled.positiontup or compiled.binds)]
-        named = [(name, process if fixed.get(name) is None else _always(fixed[name], process)) for name, process in named]
-        if compiled.positiontup:
-            return compiled.string, lambda row: tuple(
-                [row.get(name) if process is None else process(row.get(name)) for name, process in named]
-            )
-        return compiled.string, lambda row: {
-            name: row.get(name) if process is None else process(row.get(name)) for name, process in named
+        self.text = compiled.string
+        self.places: Sequence[str] = compiled.positiontup or ()
+        self.fixed = {name: processors[name](value) if name in processors else value for name, value in compiled.params.items()}
+        self.types = {name: one.compile(dialect) for name, one in columns.items()}
+        self._values = _picker(list(columns))
+        self._converters = [one.bind_processor(dialect) for one in columns.values()]
+
+    def converted(self, rows: Sequence[Row]) -> list[Sequence[Any]]:
+        """The rows' values as the driver takes them, column by column."""
+        columns = zip(*map(self._values, rows), strict=True)
+        return [
+            column if convert is None else [convert(value) for value in column]
+            for column, convert in zip(columns, self._converters, strict=True)
+        ]
+
+    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+        """The statements to execute, each with its values."""
+        raise NotImplementedError
+
+
+def _picker(names: Sequence[str]) -> Callable[[Row], Sequence[Any]]:
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return itemgetter(*names)
+
+
+class _Arrays(_Calls):
+    """One statement whatever the number of rows: an array a column."""
+
+    def __init__(self, statement: Any, columns: Mapping[str, TypeEngine[Any]], dialect: Dialect) -> None:
+        super().__init__(statement, columns, dialect)
+        self._names = [f"given_{name}" for name in self.types]  # the statement's own binds have names too
+        arrays = ", ".join(f"%(given_{name})s::{kind}[]" for name, kind in self.types.items())
+        self._sql = f"WITH given({', '.join(self.types)}) AS (SELECT * FROM unnest({arrays})) {self.text}"  # noqa: S608  # our own names
+
+    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+        if rows:
+            arrays = (list(column) for column in self.converted(rows))
+            yield self._sql, self.fixed | dict(zip(self._names, arrays, strict=True))
+
+
+class _Values(_Calls):
+    """As many statements as it takes: a list of rows of one of a few lengths."""
+
+    def __init__(self, statement: Any, columns: Mapping[str, TypeEngine[Any]], dialect: Dialect) -> None:
+        super().__init__(statement, columns, dialect)
+        row = f"({', '.join('?' * len(self.types))})"
+        self._sql = {
+            size: f"WITH given({', '.join(self.types)}) AS (VALUES {', '.join([row] * size)}) {self.text}" for size in _SIZES
         }
+        self._tail = tuple(self.fixed[name] for name in self.places)
 
-
-def _always(value: Any, process: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """What the statement itself says of a bind."""
-    converted = value if process is None else process(value)
-    return lambda _: converted
+    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+        flat = list(zip(*self.converted(rows), strict=True)) if rows else []
+        begin = 0
+        for size, sql in self._sql.items():
+            while len(flat) - begin >= size:
+                yield sql, (*chain.from_iterable(flat[begin : begin + size]), *self._tail)
+                begin += size

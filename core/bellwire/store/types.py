@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -18,7 +19,9 @@ from bellwire.ids import as_id
 AnyRow: TypeAlias = sa.Row[*tuple[Any, ...]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # made once: it costs more than most documents
+# made once: they cost more than most documents
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_decode = json.JSONDecoder().decode
 
 
 def micros(at: datetime) -> int:
@@ -48,6 +51,21 @@ class Id(sa.types.UserDefinedType[UUID]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:  # noqa: ARG002  # SQLAlchemy's signature
         """What the driver gives → UUID. psycopg gives one."""
         return None if dialect.name == "postgresql" else (lambda value: None if value is None else as_id(int.from_bytes(value)))
+
+
+class SharedId(Id):
+    """The same for a column of few values, such as a tenant's id in its messages: each is made once."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """What the driver gives → UUID."""
+        return None if dialect.name == "postgresql" else (lambda value: None if value is None else _shared(value))
+
+
+@lru_cache(maxsize=4096)
+def _shared(stored: bytes) -> UUID:
+    return as_id(int.from_bytes(stored))
 
 
 @compiles(Id, "postgresql")
@@ -88,4 +106,4 @@ class Document(sa.types.UserDefinedType[Any]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:  # noqa: ARG002  # SQLAlchemy's signature
         """JSON → value."""
-        return lambda value: None if value is None else json.loads(value)
+        return lambda value: None if value is None else _decode(value)

@@ -1,0 +1,103 @@
+"""One statement for many rows: whatever their number, each row arrives once and as it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from bellwire.ids import new_id
+from bellwire.store.database import open_database, writing
+from bellwire.store.many import Many, inserts
+from bellwire.store.types import Document, Id, Instant
+from sqlalchemy.dialects import postgresql, sqlite
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+THINGS = sa.Table(
+    "things",
+    sa.MetaData(),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("at", Instant),
+    sa.Column("notes", Document),
+    sa.Column("state", sa.Text),
+    sa.Column("count", sa.Integer, nullable=False, default=7),
+)
+_t = THINGS.c
+
+#: Around each length of SQLite's statements.
+COUNTS = (0, 1, 3, 4, 5, 15, 16, 17, 63, 64, 65, 200)
+
+
+@pytest.fixture
+def connection(empty_database_url: str) -> Iterator[sa.Connection]:
+    engine = open_database(empty_database_url)
+    with writing(engine) as opened:
+        THINGS.create(opened)
+        yield opened
+    engine.dispose()
+
+
+def some(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": new_id(),
+            "at": AT + timedelta(microseconds=place) if place % 3 else None,
+            "notes": [{"so": "ž“'%s?"}] if place % 2 else None,
+            "state": f"state {place}",
+        }
+        for place in range(count)
+    ]
+
+
+def stored(connection: sa.Connection) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in connection.execute(sa.select(THINGS).order_by(_t.id))]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_each_row_is_inserted_once_with_the_tables_defaults(connection: sa.Connection, count: int) -> None:
+    rows = some(count)
+    inserts(sa.insert(THINGS), ["id", "at", "notes", "state"]).run(connection, rows)
+    assert stored(connection) == [{**row, "count": 7} for row in rows]
+
+
+def test_a_row_that_is_there_already_stays(connection: sa.Connection) -> None:
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
+    add = inserts(insert(THINGS).on_conflict_do_nothing())
+    first = [{**row, "count": 1} for row in some(20)]
+    add.run(connection, first)
+    add.run(connection, [{**row, "count": 2} for row in [*first[:10], *some(5)]])
+    assert [row["count"] for row in stored(connection)] == [1] * 20 + [2] * 5
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_each_row_changes_its_own(connection: sa.Connection, count: int) -> None:
+    rows = [{**row, "count": 0} for row in some(count)]
+    inserts(sa.insert(THINGS)).run(connection, [*rows, {**some(1)[0], "count": 0}])
+    change = Many(
+        {"id": Id, "at": Instant, "notes": Document, "count": sa.Integer},
+        # `count` is also a bind of the statement's own
+        lambda given: (
+            sa.update(THINGS)
+            .where(_t.id == given.c.id, _t.count < 9)
+            .values(count=given.c.count, at=given.c.at, notes=given.c.notes, state="changed")
+        ),
+    )
+    changes = [{"id": row["id"], "at": AT, "notes": {"n": place}, "count": place} for place, row in enumerate(rows)]
+    change.run(connection, changes)
+    assert stored(connection)[:-1] == [{**one, "state": "changed"} for one in changes]
+    assert stored(connection)[-1]["state"] != "changed"
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_numbers_are_added_up_over_all_rows(connection: sa.Connection, count: int) -> None:
+    rows = [{**row, "count": 2} for row in some(count)]
+    inserts(sa.insert(THINGS)).run(connection, rows)
+    total = Many({"id": Id}, lambda given: sa.select(sa.func.sum(_t.count)).where(_t.id == given.c.id))
+    assert total.count(connection, rows) == 2 * count
+
+
+def test_a_row_without_a_column_is_refused(connection: sa.Connection) -> None:
+    with pytest.raises(KeyError, match="state"):
+        inserts(sa.insert(THINGS), ["id", "state"]).run(connection, [{"id": new_id()}])
