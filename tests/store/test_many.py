@@ -63,8 +63,11 @@ def test_each_row_is_inserted_once_with_the_tables_defaults(connection: sa.Conne
 
 
 def test_a_row_that_is_there_already_stays(connection: sa.Connection) -> None:
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-    add = inserts(insert(THINGS).on_conflict_do_nothing())
+    kept = {
+        "sqlite": sqlite.insert(THINGS).on_conflict_do_nothing(),
+        "postgresql": postgresql.insert(THINGS).on_conflict_do_nothing(),
+    }
+    add = inserts(kept[connection.dialect.name])
     first = [{**row, "count": 1} for row in some(20)]
     add.run(connection, first)
     add.run(connection, [{**row, "count": 2} for row in [*first[:10], *some(5)]])
