@@ -46,7 +46,7 @@ secrets: $(DEV) ## Look for secrets and renew the baseline (look at its diff)
 	$(BIN)/detect-secrets scan --disable-plugin KeywordDetector --exclude-files '^(tests/|requirements/.*\.txt$$|.*/samples/)' > .secrets.baseline
 
 bench: $(DEV) ## Measure (figures depend on the machine)
-	@set -e; for one in accept delivery whole latency jobs templates; do echo "== $$one"; (cd benchmarks && ../$(BIN)/python $$one.py $(ARGS)); done
+	@set -e; for one in accept bulk delivery whole latency jobs templates; do echo "== $$one"; (cd benchmarks && ../$(BIN)/python $$one.py $(ARGS)); done
 
 proof: $(DEV) ## Run the long proofs (up to an hour); their table is written to build/proofs.md
 	PROOF_REPORT=$(or $(PROOF_REPORT),build/proofs.md) $(BIN)/python -m pytest -m proof $(ARGS)

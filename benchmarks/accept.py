@@ -31,11 +31,11 @@ def main() -> None:
             orders = rig.signed_orders(site, COUNT * (2 * rig.ROUNDS + 1))
             batches = iter([orders[start : start + COUNT] for start in range(0, len(orders), COUNT)])
             for _ in range(rig.ROUNDS):
-                with _server(site, "noop") as port:
+                with serving(site, "noop") as port:
                     empty.append(_load(port, site, next(batches)))
-                with _server(site, "durable") as port:
+                with serving(site, "durable") as port:
                     durable.append(_load(port, site, next(batches)))
-            with _server(site, "durable") as port:
+            with serving(site, "durable") as port:
                 half = rig.statistics.median(durable) / 2
                 p99 = [_paced(port, site, next(batches), half)]
         rig.report(f"{database}: accept, store writes nothing", empty, "req/s")
@@ -47,7 +47,8 @@ def main() -> None:
 
 
 @contextmanager
-def _server(site: rig.Site, mode: str, port: int = 0) -> Iterator[int]:
+def serving(site: rig.Site, mode: str, port: int = 0) -> Iterator[int]:
+    """A server process on the site's database; its port."""
     port = port or rig.free_port()
     command = [sys.executable, str(SERVER), str(port), mode]
     process = subprocess.Popen(command, env={**os.environ, **site.environ}, stderr=subprocess.PIPE)
@@ -68,16 +69,18 @@ def _server(site: rig.Site, mode: str, port: int = 0) -> Iterator[int]:
         process.wait(40)
 
 
-def _raw(port: int, site: rig.Site, requests: Sequence[WebhookRequest]) -> list[bytes]:
+def raw_requests(port: int, path: str, requests: Sequence[WebhookRequest]) -> list[bytes]:
+    """The bytes of POSTs over a connection that stays open."""
     made = []
     for one in requests:
         headers = "".join(f"{name}: {value}\r\n" for name, value in one.headers.items() if name != "content-length")
-        head = f"POST {site.webhook_path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}Content-Length: {len(one.body)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}Content-Length: {len(one.body)}\r\n\r\n"
         made.append(head.encode() + one.body)
     return made
 
 
-async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes) -> None:
+async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes) -> None:
+    """Send one and read its answer. Raises RuntimeError for any but 200."""
     writer.write(raw)
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
@@ -88,17 +91,17 @@ async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw:
 
 def _load(port: int, site: rig.Site, requests: Sequence[WebhookRequest]) -> float:
     """Requests a second with all connections busy."""
-    raw = _raw(port, site, requests)
+    raw = raw_requests(port, site.webhook_path, requests)
 
     async def run() -> float:
         warm, rest = raw[: CONNECTIONS * 4], iter(raw[CONNECTIONS * 4 :])
         pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)]
         for number, one in enumerate(warm):
-            await _post(*pairs[number % CONNECTIONS], one)
+            await post(*pairs[number % CONNECTIONS], one)
 
         async def worker(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
             for one in rest:
-                await _post(*pair, one)
+                await post(*pair, one)
 
         started = time.perf_counter()
         await asyncio.gather(*(worker(pair) for pair in pairs))
@@ -112,7 +115,7 @@ def _load(port: int, site: rig.Site, requests: Sequence[WebhookRequest]) -> floa
 
 def _paced(port: int, site: rig.Site, requests: Sequence[WebhookRequest], per_second: float) -> float:
     """The 99th percentile in ms when requests come evenly, each measured from when it was due."""
-    raw = _raw(port, site, requests)
+    raw = raw_requests(port, site.webhook_path, requests)
 
     async def run() -> float:
         free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
@@ -120,13 +123,13 @@ def _paced(port: int, site: rig.Site, requests: Sequence[WebhookRequest], per_se
         for number in range(CONNECTIONS):
             pair = await asyncio.open_connection("127.0.0.1", port)
             for one_warm in warm[number::CONNECTIONS]:  # the first requests load what is loaded on first use
-                await _post(*pair, one_warm)
+                await post(*pair, one_warm)
             free.put_nowait(pair)
         times: list[float] = []
 
         async def one(raw_one: bytes, due: float) -> None:
             pair = await free.get()
-            await _post(*pair, raw_one)
+            await post(*pair, raw_one)
             times.append((time.perf_counter() - due) * 1000)
             free.put_nowait(pair)
 
