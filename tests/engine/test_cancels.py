@@ -12,7 +12,7 @@ from bellwire.domain.status import CANCELABLE
 from bellwire.engine import settling
 from bellwire.engine.settling import Settlement
 from bellwire.errors import ErrorClass
-from bellwire.model import Capability, Dlr, Event, Person, Status
+from bellwire.model import Capability, ConsentState, Dlr, Event, Person, Status
 from bellwire.store import intake, schema
 from standins.line import Answer, Line, accepted, says
 from standins.world import ALICE, World, order, until
@@ -158,3 +158,47 @@ def test_what_does_not_wait_stays_as_it_is(shop: tuple[World, Any]) -> None:
         world.engine.write(lambda c, put=put: c.execute(put))
         world.take(installation, order(id=f"off-{place}", type="order.cancelled", cancels=["order/1"]))
         assert world.status(made) is status
+
+
+def too_late(world: World, made: UUID) -> None:
+    world.clock.forward(days=30)
+    world.pump()
+
+
+def nobody_sends(world: World, made: UUID) -> None:
+    world.set_account(world.message(made).account_id, status="paused")
+    too_late(world, made)
+
+
+def said_stop(world: World, made: UUID) -> None:
+    world.say(ALICE, ConsentState.OPTED_OUT)
+    world.clock.forward(seconds=LATER_S + 1)
+    world.pump()
+
+
+#: What keeps it from its next try, and what it is then if none of them can have reached the person.
+ENDS: list[tuple[Callable[[World, UUID], None], Status]] = [
+    (too_late, Status.EXPIRED),
+    (nobody_sends, Status.EXPIRED),
+    (said_stop, Status.REFUSED),
+]
+
+
+@pytest.mark.parametrize(("end", "is_called"), ENDS, ids=[row[0].__name__ for row in ENDS])
+@pytest.mark.parametrize(("label", "answers", "becomes"), TRIED[1:], ids=[row[0] for row in TRIED[1:]])
+def test_what_may_have_left_is_not_called_never_sent_by_a_claim_either(
+    shop: tuple[World, Any],
+    sure: Line,
+    label: str,
+    answers: list[Answer],
+    becomes: Status,
+    end: Callable[[World, UUID], None],
+    is_called: Status,
+) -> None:
+    world, installation = shop
+    made = tried(world, sure, answers, lambda: shipped(world, installation))
+    end(world, made)
+    row = world.wait(made, Status.UNKNOWN if becomes is Status.UNKNOWN else is_called)
+    assert len(sure.sent) == len(answers), "sent no more"
+    assert ("an earlier try may have reached the person" in row.notes[-1]["detail"]) is (becomes is Status.UNKNOWN)
+    assert (row.reason is None) is (becomes is Status.UNKNOWN)

@@ -32,6 +32,7 @@ from bellwire.errors import FieldInvalid
 from bellwire.ids import new_id, show
 from bellwire.model import Capability, Carrier, CarrierAccount, Encoding, Msisdn, Outgoing, Purpose, Reason, Status
 from bellwire.store import contacts, dispatch
+from bellwire.store.doubt import WHY
 from bellwire.store.schema import LANES, STATUS_CODES
 from bellwire.store.types import AnyRow
 
@@ -279,11 +280,13 @@ class Claimer:
                 status, reason, line = Status.EXPIRED, Reason.EXPIRED, "its time was over before it could be sent"
             case Refuse(reason=reason, line=line):
                 status = Status.REFUSED
+        if row.doubt:  # what may have reached the person is not called "never sent"
+            status, reason, line = Status.UNKNOWN, None, f"{line}; {WHY}"
         config = self._accounts.config(row.tenant_id)
         if config is not None:
             self._followups.add(config, change_of(row, status, self._now, reason))
         ended = _row(row, self._now, row.due, str(status), line, reason=reason)
-        return {**ended, "status": STATUS_CODES[status], "reason": str(reason)}
+        return {**ended, "status": STATUS_CODES[status], "reason": reason and str(reason)}
 
 
 def _row(row: AnyRow, now: datetime, due: datetime, outcome: str, line: str, *, reason: Reason | None = None) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class Recorder:
             + (error_class is ErrorClass.CARRIER_DOWN),
             unknown_tried=any(note.get("class") == ErrorClass.UNKNOWN for note in notes),
             idempotent=Capability.IDEMPOTENT_BY_REFERENCE in one.job.carrier.capabilities,
-            maybe_sent=_maybe_sent(row),
+            maybe_sent=bool(row.doubt),
             second_send=second_send(config, row) if config else False,
         )
         note = {"step": "attempt", "outcome": str(next_.action), "class": str(error_class), "account": show("acc", row.account_id)}
@@ -155,7 +155,7 @@ class Recorder:
     @staticmethod
     def _too_late(row: AnyRow, error_class: ErrorClass) -> Status:
         """Another try was allowed, but the message is called `unknown` meanwhile, and goes nowhere by itself any more."""
-        return Status.UNKNOWN if error_class is ErrorClass.AMBIGUOUS or _maybe_sent(row) else Status.FAILED
+        return Status.UNKNOWN if error_class is ErrorClass.AMBIGUOUS or row.doubt else Status.FAILED
 
     def _heed(self, one: Finished, outcome: Outcome, error_class: ErrorClass | None) -> None:
         """Do what the answer asks of the account itself: go slower, or stop."""
@@ -231,10 +231,6 @@ def _current(held: AnyRow | None, job: Job, claim: Claim) -> Status | None:
     if held is None or held.owner != job.owner or held.epoch != claim.epoch:
         return None
     return STATUS_OF[held.status]
-
-
-def _maybe_sent(row: AnyRow) -> bool:
-    return any(note.get("class") == ErrorClass.AMBIGUOUS for note in row.notes or ())
 
 
 def _attempt(one: Finished, claim: Claim, outcome: Outcome, error_class: ErrorClass | None) -> dict[str, Any]:

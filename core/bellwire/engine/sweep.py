@@ -20,6 +20,7 @@ from bellwire.ids import new_id, show
 from bellwire.model import Reason, Status
 from bellwire.store import dispatch, workers
 from bellwire.store.dispatch import Place
+from bellwire.store.doubt import WHY
 from bellwire.store.schema import STATUS_CODES
 from bellwire.store.types import AnyRow
 
@@ -109,9 +110,11 @@ class Sweep:
         for row in found:
             config = self._accounts.config(row.tenant_id)
             if row.expires_at <= now:
-                self._follow(followups, row, Status.EXPIRED, now, Reason.EXPIRED)
-                note = {"step": "claim", "outcome": "expired", "detail": f"{here} takes nothing now"}
-                changed.append({**_row(row, note, now), "status": STATUS_CODES[Status.EXPIRED], "reason": str(Reason.EXPIRED)})
+                status, reason = (Status.UNKNOWN, None) if row.doubt else (Status.EXPIRED, Reason.EXPIRED)
+                self._follow(followups, row, status, now, reason)
+                detail = f"its time was over, and {here} takes nothing now" + (f"; {WHY}" if row.doubt else "")
+                note = {"step": "claim", "outcome": str(status), "detail": detail}
+                changed.append({**_row(row, note, now), "status": STATUS_CODES[status], "reason": reason and str(reason)})
                 continue
             tried = [*(row.tried or ()), here]
             backup = config and backup_for(config, self._engine.plugins.carriers, self._accounts.is_healthy, row, tried)

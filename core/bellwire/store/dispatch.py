@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bellwire.ids import first_id
 from bellwire.model import Status
 from bellwire.store import schema
+from bellwire.store.doubt import MAY_HAVE_LEFT
 from bellwire.store.many import Many, Types, inserts
 from bellwire.store.schema import STATUS_CODES
 from bellwire.store.types import AnyRow, Document, Id, Instant, SharedId
@@ -65,6 +66,7 @@ _CLAIM_COLUMNS = (
     _m.notes,
     _c.msisdn,
     sa.case((_SILENT, sa.literal_column("0")), else_=sa.literal_column("1")).label("spoke"),
+    sa.case((MAY_HAVE_LEFT, sa.literal_column("1")), else_=sa.literal_column("0")).label("doubt"),
 )
 
 _claim = (
@@ -88,7 +90,8 @@ _CLAIM: dict[str, sa.Select[Any]] = {
 def due(connection: sa.Connection, account_id: UUID, lane: int, now: datetime, room: int) -> Sequence[AnyRow]:
     """Lock and read up to `room` waiting messages of one account and lane, oldest first.
 
-    `spoke`: whether the person has stated anything about being texted (`contacts.standings` has what).
+    `spoke`: whether the person has stated anything about being texted (`contacts.standings` has what); `doubt`: whether an earlier
+    attempt may have reached them.
     """
     statement = _CLAIM[connection.dialect.name]
     return connection.execute(statement, {"account_id": account_id, "lane": lane, "now": now, "room": room}).all()
