@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,15 +91,23 @@ def _shop(installation: Installation) -> str:
 
 
 def _session(installation: Installation, version: str, own: Mapping[str, str] | None = None) -> Any:
-    kind = _app(own or {})
+    kind = _app(own) if own else _nobodys(_shopify().Session)
     return kind(_shop(installation), version)
+
+
+@cache
+def _nobodys(library: Any) -> Any:
+    """The class of sessions with nothing of an app's: made once, as a class takes 5 kB and goes by a full collection only."""
+    return _subclass(library, {})
 
 
 def _app(own: Mapping[str, str]) -> Any:
     """The library's Session with its "global" settings in a class of our own."""
-    return type(
-        "AppSession", (_shopify().Session,), {"protocol": "https", "myshopify_domain": "myshopify.com", "port": None, **own}
-    )
+    return _subclass(_shopify().Session, own)
+
+
+def _subclass(library: Any, own: Mapping[str, str]) -> Any:
+    return type("AppSession", (library,), {"protocol": "https", "myshopify_domain": "myshopify.com", "port": None, **own})
 
 
 def _shopify() -> Any:

@@ -71,6 +71,13 @@ class TestTheAddress:
         assert {url.split("/")[2] for url in made[0::2]} == {"example.myshopify.com"}
         assert {url.split("/")[2] for url in made[1::2]} == {"other.myshopify.com"}
 
+    def test_many_calls_leave_nothing_behind(self, link: MemoryLink) -> None:
+        sdk.graphql_url(link.installation)
+        before = len(sdk._shopify().Session.__subclasses__())
+        for _ in range(50):
+            sdk.graphql_url(link.installation)
+        assert len(sdk._shopify().Session.__subclasses__()) <= before
+
 
 class TestWithoutTheExtra:
     def test_a_call_names_the_extra(self, link: MemoryLink, monkeypatch: pytest.MonkeyPatch) -> None:
