@@ -288,3 +288,13 @@ def test_a_module_s_log_costs_nothing_on_import() -> None:
     script = "import sys, bellwire.logs as l; l.logger('bellwire.x').info('a.b', tenant='t'); print('structlog' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_writing_lines_does_not_load_what_draws_errors() -> None:
+    script = (
+        "import sys, bellwire.logs as l; l.configure('console', 'info', sys.stderr)\n"
+        "print([one for one in ('rich', 'pygments') if one in sys.modules])\n"
+        "import rich.table; l.configure(); print(rich.table.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    assert (done.stdout, done.stderr) == ("[]\nrich.table\n", "")

@@ -180,7 +180,8 @@ def configure(log_format: str | None = None, level: str = "info", stream: TextIO
 
     May be called again; the last call counts.
     """
-    import structlog
+    with _not_loading("rich"):
+        import structlog
 
     out = stream or sys.stderr
     colours = out.isatty()
@@ -204,6 +205,19 @@ def configure(log_format: str | None = None, level: str = "info", stream: TextIO
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+@contextmanager
+def _not_loading(package: str) -> Iterator[None]:
+    """Let what is imported here do without `package`, unless somebody has it: structlog would load 6 MB for pictures of errors."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # Python's way to say "not there"
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def _from_structlog(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
