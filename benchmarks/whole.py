@@ -1,13 +1,15 @@
 """The whole way: signed orders in, texts out, a receipt for each, and the status on each order: python benchmarks/whole.py
 
 One server process takes the orders at full speed, calls the simulated carrier, hears its receipts and writes back to a made-up
-shop. COUNT, ROUNDS, DATABASES change the size. Says also what the server's memory came to.
+shop. Says also what the server's memory came to, and on PostgreSQL that of a `bellwire work` that sends TEXTS at full speed. COUNT,
+TEXTS, ROUNDS, DATABASES change the size.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,11 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import accept
+import delivery
 import rig
 import sqlalchemy as sa
 from bellwire.store import schema
 
 COUNT = int(os.environ.get("COUNT", "3000"))
+TEXTS = int(os.environ.get("TEXTS", "20000"))
 SHOP = """
 from bellwire_web.demo_shop import DemoShop
 import sys
@@ -38,6 +42,8 @@ def main() -> None:
             memory.append(megabytes)
         rig.report(f"{database}: order to status on the order, a receipt each", whole, "msg/s")
         rig.report(f"{database}: memory of the server at full load", memory, "MB", "<= 120")
+        if database == "postgresql":
+            rig.report("work: memory at full load", [_worker() for _ in range(rig.ROUNDS)], "MB", "<= 120")
 
 
 def _run(database: str) -> tuple[float, float]:
@@ -48,7 +54,7 @@ def _run(database: str) -> tuple[float, float]:
         rig.site(database, carrier_url=carrier, write_back="final", shop_url=shop, port=port) as site,
     ):
         orders = rig.signed_orders(site, COUNT)
-        with accept._server(site, "durable", port):
+        with accept.serving(site, "durable", port):
             began = time.perf_counter()
             accept._load(port, site, orders)
             while _written(site) < COUNT:
@@ -56,6 +62,32 @@ def _run(database: str) -> tuple[float, float]:
                     raise RuntimeError(f"{_written(site)} of {COUNT} statuses stand on their orders")
                 time.sleep(0.05)
             return COUNT / (time.perf_counter() - began), _peak_of_children()
+
+
+def _worker() -> float:
+    """The most memory that a worker used while it sent, in MB."""
+    with (
+        rig.simulated_carrier("--latency-ms", "20", "--dlr", "none") as carrier,
+        rig.site("postgresql", carrier_url=carrier) as site,
+    ):
+        delivery._send(site, TEXTS)
+        worker = subprocess.Popen([sys.executable, "-m", "bellwire", "work"], env={**os.environ, **site.environ})
+        try:
+            began = time.perf_counter()
+            while (left := delivery._waiting(site)) and time.perf_counter() - began < 300:
+                time.sleep(0.2)
+            if left:
+                raise RuntimeError(f"{left} of {TEXTS} texts still wait")
+            return _peak(worker.pid)
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(40)
+
+
+def _peak(pid: int) -> float:
+    """The most memory that a process used so far, in MB, with what it shares."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 @contextmanager
@@ -82,8 +114,7 @@ def _peak_of_children() -> float:
         if "accept_server" not in Path(f"/proc/{child}/cmdline").read_text():
             continue
         for one in [child, *Path(f"/proc/{child}/task/{child}/children").read_text().split()]:
-            found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text())
-            peaks.append(int(found[1]) / 1024 if found else 0.0)
+            peaks.append(_peak(int(one)))
     return max(peaks, default=0.0)
 
 
