@@ -116,5 +116,7 @@ class Fleet:
         return worker.kill()
 
     def stop(self, worker: Worker) -> int:
+        """SIGTERM, once it works: before that it holds nothing and ends as any process does. Its exit code."""
+        worker.wait()
         self.workers.remove(worker)
         return worker.stop()

@@ -13,7 +13,7 @@ from proofs.scene import PRICE_MICROS, Scene, database, scene
 from standins.world import until
 
 #: Stops, events, and workers where there may be several.
-SMALL = pytest.param(2, 40, 2, id="small")
+SMALL = pytest.param(1, 40, 2, id="small")
 FULL = pytest.param(50, 2_000, 4, id="full", marks=pytest.mark.proof)
 MOST_S = 30.0
 

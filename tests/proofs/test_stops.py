@@ -81,7 +81,7 @@ def test_nothing_is_claimed_after_a_stop(
 ) -> None:
     if trials > SMALL.values[0]:
         trials = counts("trials", trials)
-    with scene(database_url, tmp_path, rate=people * 8, burst=people / 5) as play:
+    with scene(database_url, tmp_path, rate=people * 12, burst=people / 5) as play:
         workers = workers if database(play.world) == "postgresql" else 1
         play.fleet.start(workers)
         stops, dice = Stops(play.world, play.account), random.Random(7)
