@@ -166,7 +166,7 @@ def reply(words: str, second: int, msisdn: str = "+998900000001") -> Reply:
     nobody = UUID(int=0)
     return Reply(
         id=nobody, msisdn=msisdn, text=words, to="1", kind=None, rule=None, status="", message_id=None, account_id=nobody,
-        received_at=NOW + timedelta(seconds=second), passed=None, passed_to=None, error="",
+        received_at=NOW + timedelta(seconds=second), passed=None, passed_to=None, error="", answer=None, answers=None,
     )  # fmt: skip
 
 
