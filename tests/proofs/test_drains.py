@@ -66,6 +66,7 @@ def _stop_under_load(play: Scene, stops: int, events: int, *, pause_s: float) ->
             play.fleet.wait_for_one()
             time.sleep(dice.uniform(0.0, 2 * pause_s))
             if len(codes) < stops:
+                until(lambda: play.world.statuses()["sending"], "calls are under way", within_s=20)
                 began = time.monotonic()
                 codes.append(play.fleet.stop(dice.choice(play.fleet.ready())))
                 took.append(time.monotonic() - began)
