@@ -20,13 +20,19 @@ from bellwire.engine.jobs import Jobs
 from bellwire.engine.process import loops
 from bellwire.engine.pump import Pump
 from bellwire.engine.runtime import Engine
-from bellwire.model import CarrierAccount, WebhookRequest
+from bellwire.model import CarrierAccount, Connector, WebhookRequest
 from bellwire.plugins import Plugins, load_plugins
 from bellwire.store import Store, schema
 from bellwire.store.database import reading
 from bellwire.store.vault import Vault
-from bellwire.testing import account
+from bellwire.testing import account, installation
+from bellwire_connectors.hubspot import connector as hubspot
+from bellwire_connectors.salesforce import connector as salesforce
 from bellwire_connectors.sandbox import carrier
+from bellwire_connectors.shopify import connector as shopify
+from standins.hubspot_certified import CertifiedPortal
+from standins.salesforce_certified import CertifiedOrganization
+from standins.shopify_certified import CertifiedShop
 from standins.zendesk import Zendesk
 from web_world import Caller, new_world
 
@@ -62,8 +68,8 @@ class _Running:
 class Town:
     """A tenant with two desks and a sandbox line, and the people who write to each other."""
 
-    def __init__(self, running: _Running, desk: Zendesk, other: Zendesk) -> None:
-        self.running, self.desk, self.other = running, desk, other
+    def __init__(self, running: _Running, desk: Zendesk, other: Zendesk, phone: str) -> None:
+        self.running, self.desk, self.other, self.phone = running, desk, other, phone
         made = new_world(running)  # type: ignore[arg-type]  # what it needs of a runtime is there
         self.api: Caller = made.a
         self.client = made.app.test_client()
@@ -79,8 +85,8 @@ class Town:
         self.installations = [self._installed(one) for one in (desk, other)]
         self.until(lambda: all(one.webhooks and one.user_fields for one in (desk, other)), "the webhooks are not made")
         self.until(lambda: self._secrets_known(), "the signing secrets are not known")
-        self.ana = desk.add_user("Ana Example", phone=PHONE)
-        self.ana_there = other.add_user("A. Example", phone=PHONE)
+        self.ana = desk.add_user("Ana Example", phone=phone)
+        self.ana_there = other.add_user("A. Example", phone=phone)
         self.ticket = desk.open_ticket(self.ana, "Where is my parcel?", assignee_id=desk.agent)
         self.deliver()
 
@@ -117,7 +123,7 @@ class Town:
 
     def texts_back(self, text: str) -> None:
         """A text from the handset, signed as the carrier signs; acknowledged once it is kept."""
-        reply = {"id": f"mo-{next(_numbered)}", "from": PHONE, "to": "Example", "text": text, "answered": False}
+        reply = {"id": f"mo-{next(_numbered)}", "from": self.phone, "to": "Example", "text": text, "answered": False}
         made: CarrierAccount = account(carrier, secrets=("hush",))
         assert carrier.sign is not None
         request = WebhookRequest(
@@ -170,14 +176,14 @@ def plugins() -> Plugins:
 
 
 @contextmanager
-def living(url: str, plugins: Plugins) -> Iterator[Town]:
-    """A town for one test."""
+def living(url: str, plugins: Plugins, phone: str = PHONE) -> Iterator[Town]:
+    """A town for one test. `phone`: the customer's."""
     running = _Running(url, plugins)
     try:
         with Zendesk() as desk, Zendesk() as other:
             other.subdomain = "second"
             try:
-                yield Town(running, desk, other)
+                yield Town(running, desk, other, phone)
             finally:
                 running.close()
     finally:
@@ -287,6 +293,45 @@ def test_the_conversation_and_stop_in_its_middle(town: Town) -> None:
     town.until(town.quiet, "an echo never ends")
     assert town.api.get(f"/v1/consents/{PHONE}").json["transactional"]["state"] == "opted_out"
     assert {one.users[who]["user_fields"]["sms_consent"] for one, who in ((desk, ana), (town.other, town.ana_there))} == {"opt_out"}
+
+
+ELSEWHERE: list[tuple[Connector, Callable[[], Any]]] = [
+    (shopify, CertifiedShop),
+    (hubspot, CertifiedPortal),
+    (salesforce, CertifiedOrganization),
+]
+
+
+@pytest.mark.parametrize(("connector", "stand_in"), ELSEWHERE, ids=[one.name for one, _ in ELSEWHERE])
+def test_stop_is_told_to_a_platform_that_took_no_part_in_the_conversation(
+    sqlite_url: str, connector: Connector, stand_in: Callable[[], Any]
+) -> None:
+    there = stand_in()
+    there.start()
+    try:
+        msisdn, _ = there.person()
+        with living(sqlite_url, load_plugins(only=("sandbox", "zendesk", connector.name)), msisdn) as town:
+            made = installation(connector)
+            town._made(
+                "/v1/installations",
+                connector=connector.name,
+                name="Elsewhere",
+                credentials={**made.credentials, **there.credentials()},
+                settings={**made.settings, **there.settings(), "base_url": there.url},
+            )
+            town.desk.set_status(town.ticket, "pending")
+            town.deliver()
+            town.until(town.said, "no text of the update")
+            before = town.attempts()
+            assert there.consent(msisdn) != "opted_out"
+            town.texts_back("STOP")
+            town.until(lambda: there.consent(msisdn) == "opted_out", f"{connector.name} does not know")
+            town.desk.comment(town.ticket, "Are you there?", by=town.desk.agent)
+            town.deliver()
+            town.until(lambda: town.texts()[-1].get("reason") == "opted_out", "an opted-out person was not refused")
+            assert town.attempts() - before <= 1, "one confirmation at most"
+    finally:
+        there.stop()
 
 
 def test_a_no_at_the_desk_is_a_no_here(hamlet: Town) -> None:
