@@ -22,6 +22,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str, bool]] = [
     ("shopify", {}, "order/gid://shopify/Order/1001", "", True),
     ("shopify", {}, "checkout/abc", "gid://shopify/Customer/7", True),
     ("shopify", {}, "checkout/abc", "", False),
+    ("shopify", {}, "return/gid://shopify/Return/1", "", False),
     ("zendesk", {}, "ticket/35436", "", True),
     ("zendesk", {}, "user/9", "9", False),
     ("zendesk", {}, "ticket/new", "9", False),

@@ -270,6 +270,7 @@ class Claimer:
 
     def _settled(self, row: AnyRow, verdict: Hold | Expire | Refuse | Reroute) -> dict[str, Any]:
         """The row of a message that does not start now, and what follows."""
+        reason: Reason | None
         match verdict:
             case Hold(until=until, line=line):
                 return _row(row, self._now, until, "held", line, reason=verdict.reason)

@@ -253,17 +253,3 @@ def test_a_missing_scope_is_one_too(shop: Shop, open_link: OpenLink) -> None:
     with pytest.raises(PlatformUnauthorized) as caught:
         write(link, change(f"order/{order}"))
     assert caught.value.code == "ACCESS_DENIED"
-
-
-ON = [
-    ("an order", "order/gid://shopify/Order/1001", "", True),
-    ("a checkout of somebody known", "checkout/abc", "gid://shopify/Customer/7", True),
-    ("a checkout of nobody known", "checkout/abc", "", False),
-    ("an object that holds no status", "return/gid://shopify/Return/1", "", False),
-]
-
-
-@pytest.mark.parametrize(("label", "subject", "customer", "is_written"), ON, ids=[row[0] for row in ON])
-def test_it_says_what_it_writes_on(label: str, subject: str, customer: str, is_written: bool) -> None:
-    assert connector.writes_on is not None
-    assert connector.writes_on(subject, customer) is is_written
