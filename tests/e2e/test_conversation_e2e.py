@@ -295,10 +295,19 @@ def test_the_conversation_and_stop_in_its_middle(town: Town) -> None:
     assert {one.users[who]["user_fields"]["sms_consent"] for one, who in ((desk, ana), (town.other, town.ana_there))} == {"opt_out"}
 
 
+class Willing(CertifiedOrganization):
+    """An organization whose contact has not said no."""
+
+    def person(self) -> tuple[str, str]:
+        msisdn, contact = super().person()
+        self._org.edit("Contact", contact, SMS_Opt_Out__c=False)
+        return msisdn, contact
+
+
 ELSEWHERE: list[tuple[Connector, Callable[[], Any]]] = [
     (shopify, CertifiedShop),
     (hubspot, CertifiedPortal),
-    (salesforce, CertifiedOrganization),
+    (salesforce, Willing),
 ]
 
 
