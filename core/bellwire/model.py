@@ -525,6 +525,19 @@ class ReplyNote:
     answers: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A platform's limit of calls (or points): `most` at once, `per_s` come back each second."""
+
+    most: float
+    per_s: float
+
+    @classmethod
+    def window(cls, most: float, span_s: float) -> Limit:
+        """`most` in any `span_s` seconds: a small bucket. What it holds and what comes back meanwhile are less than the window."""
+        return cls(most * 0.06, most * 0.93 / span_s)
+
+
 class Link(Protocol):
     """How a connector's client reaches its platform. Made by the engine, one a job; never kept.
 
@@ -556,6 +569,13 @@ class Link(Protocol):
 
     def remember(self, **cursor: Json) -> None:
         """Keep values for the next reconcile; stored when the job ends well."""
+        ...
+
+    def spent(self, name: str, limit: Limit, amount: float = 1.0, *, left: float | None = None) -> None:
+        """A call took `amount` of a limit of the account's. The next jobs for it are begun so that the limit is kept.
+
+        `name`: which of its limits; `left`: what the platform says is left of it, for all who call there.
+        """
         ...
 
 

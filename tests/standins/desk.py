@@ -126,7 +126,7 @@ class Desk:
                 self.engine.vault,
                 value,
                 name=name,
-                credentials={"secret": "s" * 32, **(credentials or {})},
+                credentials={value.secret_field: "s" * 32, **(credentials or {})} if value.secret_field else credentials or {},
                 settings=settings,
                 allow_private=True,
                 actor="cli",

@@ -16,7 +16,7 @@ import json
 import re
 import secrets
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,6 +95,8 @@ class Portal(HttpStandIn):
         self.completed: dict[str, dict[str, str]] = {}
         self.asked: list[str] = []
         self.per_ten_seconds, self.searches = per_ten_seconds, searches
+        self.limit_clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # the machine's own: a test's clock may stand still
+        self.limited = 0  # calls beyond the limit
         self._recent: deque[datetime] = deque()
         self._searched: deque[datetime] = deque()
         self._next = 1000
@@ -467,10 +469,11 @@ class Portal(HttpStandIn):
             raise Refuses(403, "MISSING_SCOPES", "a scope is missing")
 
     def _limit(self, recent: deque[datetime], most: int, seconds: float, policy: str) -> None:
-        now = datetime.now(UTC)  # the machine's own: a test's clock stands still
+        now = self.limit_clock()
         while recent and now - recent[0] >= timedelta(seconds=seconds):
             recent.popleft()
         if len(recent) >= most:
+            self.limited += 1
             raise Refuses(429, "RATE_LIMITS", "You have reached your limit.", errorType="RATE_LIMIT", policyName=policy)
         recent.append(now)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import requests
-from bellwire import Installation, Json
+from bellwire import Installation, Json, Limit
 
 
 @dataclass
@@ -64,6 +64,9 @@ class MemoryLink:
         """Keep values for the next look."""
         stored = self._vault.installation
         self._vault.installation = replace(stored, cursor={**stored.cursor, **cursor})
+
+    def spent(self, name: str, limit: Limit, amount: float = 1.0, *, left: float | None = None) -> None:
+        """Nobody keeps to a limit here."""
 
 
 class _Session(requests.Session):

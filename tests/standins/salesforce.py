@@ -79,7 +79,7 @@ class Organization:
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self.id, self.consumer_key, self.consumer_secret = organization_id, consumer_key, consumer_secret
-        self.daily_limit, self.used = daily_limit, 0
+        self.daily_limit, self.used, self.limited = daily_limit, 0, 0  # the last: calls beyond the limit
         self.now = now or (lambda: datetime.now(UTC))
         self.fields = {kind: set(names) for kind, names in objects.OBJECTS.items()}
         if person_accounts:
@@ -282,6 +282,7 @@ class Organization:
             if headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
                 return _error(401, "INVALID_SESSION_ID", "Session expired or invalid")
             if self.used >= self.daily_limit:
+                self.limited += 1
                 return _error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
             self.used += 1
             self.calls.append((method, match[2].rstrip("/")))

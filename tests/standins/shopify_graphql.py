@@ -66,19 +66,21 @@ PROTECTED = frozenset(
 class Throttle:
     """The leaky bucket of cost points (shopify.dev, "API rate limits")."""
 
-    def __init__(self, size: float, rate: float) -> None:
-        self.size, self.rate = size, rate
-        self._level, self._at = size, time.monotonic()
+    def __init__(self, size: float, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.size, self.rate, self._clock = size, rate, clock
+        self._level, self._at = size, clock()
         self.refused = 0
+        self.taken = 0.0  # points, of all calls that were done
 
     def take(self, cost: float) -> tuple[bool, float]:
         """Whether the call may go on, and what is left."""
-        now = time.monotonic()
+        now = self._clock()
         self._level, self._at = min(self.size, self._level + (now - self._at) * self.rate), now
         if cost > self._level:
             self.refused += 1
             return False, self._level
         self._level -= cost
+        self.taken += cost
         return True, self._level
 
 

@@ -63,6 +63,7 @@ class Zendesk(Desk, HttpStandIn):
         }
         self._kept: dict[str, tuple[str, int, bytes]] = {}  # idempotency key → what was asked, and the answer
         self._used: dict[str, deque[datetime]] = {}
+        self.limited = 0  # calls beyond a limit
 
     def __enter__(self) -> Zendesk:
         self.start()
@@ -136,6 +137,7 @@ class Zendesk(Desk, HttpStandIn):
         self.requests.append((method, path, sent))
         wait = self._wait_s(method, parts.path, caller)
         if wait:
+            self.limited += 1
             described = {"error": "APIRateLimitExceeded", "description": "Number of allowed API requests per minute exceeded"}
             return self._said(429, described, {"Retry-After": str(wait), "X-Rate-Limit-Remaining": "0"})
         key = headers.get("idempotency-key", "")

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 from bellwire import (
     Installation,
+    Limit,
     Link,
     PlatformError,
     PlatformRejected,
@@ -28,6 +29,9 @@ from .answers import json_value, retry_after_s, wait_s
 TIMEOUT_S = (3.05, 15.0)
 AT_ONCE = 100  # inputs of a batch call
 HISTORIES_AT_ONCE = 50
+
+#: Calls of an app that was installed by OAuth, and of a private one ("API usage guidelines"; some plans take fewer and say so).
+OAUTH, PRIVATE = Limit.window(110, 10), Limit.window(190, 10)
 
 _PATH = re.compile(r"/crm/v3/objects/")
 _VERSION = re.compile(r"v3|20\d\d-\d\d(-beta)?", re.ASCII)
@@ -78,6 +82,7 @@ class Hub:
         raise _error(f"{method} {_named(path)}", answer, self._link)
 
     def _sent(self, method: str, path: str, query: Any, body: Any) -> requests.Response:
+        self._link.spent("calls", OAUTH if self._installation.credentials.get("refresh_token") else PRIVATE)
         try:
             made: requests.Response = self._link.http.request(
                 method,

@@ -15,6 +15,7 @@ import requests
 from bellwire import (
     Installation,
     Json,
+    Limit,
     Link,
     PlatformError,
     PlatformRejected,
@@ -34,6 +35,7 @@ from .sdk import graphql_url
 #: The longest a worker's thread waits for one call's cost; a longer wait gives the job back.
 PATIENCE_S = 10.0
 _WAITS = 4
+_OURS = 0.9  # of the bucket: the rest is for calls whose cost is not known before
 
 #: extensions.code of a top-level error → what it means for us.
 _CODES: Mapping[str, type[PlatformError]] = {
@@ -60,6 +62,7 @@ class _Budget:
 
     needed: float
     available: float
+    most: float
     rate: float
     at: float  # monotonic seconds
 
@@ -144,8 +147,13 @@ class Admin:
         if answer.status_code == 429:
             return retry_after_s(answer.headers) or 1.0
         body = json_object(answer)
-        self._budget = _cost(body) or self._budget
-        if answer.status_code == 200 and "THROTTLED" in _error_codes(body):
+        told = _cost(body)
+        self._budget = told or self._budget
+        throttled = answer.status_code == 200 and "THROTTLED" in _error_codes(body)
+        if told and told.rate > 0:
+            bucket = Limit(told.most * _OURS, told.rate)
+            self._link.spent("cost", bucket, 0.0 if throttled else told.needed, left=told.available - told.most * (1 - _OURS))
+        if throttled:
             return max(self._budget.wait_s(time.monotonic()) if self._budget else 1.0, 0.01)
         return None
 
@@ -198,6 +206,7 @@ def _cost(body: Mapping[str, Any]) -> _Budget | None:
         return _Budget(
             needed=float(cost["requestedQueryCost"]),
             available=float(status["currentlyAvailable"]),
+            most=float(status["maximumAvailable"]),
             rate=float(status["restoreRate"]),
             at=time.monotonic(),
         )

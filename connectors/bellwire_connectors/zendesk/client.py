@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from bellwire import (
     Installation,
+    Limit,
     Link,
     PlatformError,
     PlatformRejected,
@@ -27,6 +28,9 @@ from bellwire_connectors.retry_after import retry_after_s
 
 from . import tokens
 from .account import base_url
+
+#: Calls a minute on the smallest plan whose API is not for trials only, and updates of tickets on all but High Volume.
+ACCOUNT, UPDATES = Limit.window(400, 60), Limit.window(100, 60)
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z_ ]{0,60}", re.ASCII)
 
@@ -78,6 +82,9 @@ class Desk:
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], more: Mapping[str, Any]) -> Any:
         sent = {"Authorization": authorization(self.installation), "Accept": "application/json", **headers}
+        self.link.spent("account", ACCOUNT)
+        if method in ("PUT", "DELETE") and "/tickets/" in url:
+            self.link.spent("updates", UPDATES)
         try:
             return self.link.http.request(method, url, headers=sent, allow_redirects=False, **more)
         except requests.RequestException as e:

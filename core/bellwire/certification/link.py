@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bellwire.engine.http import Bounds, Http
-from bellwire.model import Installation, Json
+from bellwire.model import Installation, Json, Limit
 
 #: No stand-in on this machine needs longer, also when the machine is busy.
 BOUNDS = Bounds(connect_s=2.0, read_s=2.0, total_s=5.0)
@@ -66,3 +66,6 @@ class KitLink:
         """Keep values for the next look."""
         stored = self._stored.installation
         self._stored.installation = replace(stored, cursor={**stored.cursor, **cursor})
+
+    def spent(self, name: str, limit: Limit, amount: float = 1.0, *, left: float | None = None) -> None:
+        """Nobody keeps to a limit here."""

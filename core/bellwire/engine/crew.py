@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from bellwire.domain.pace import Use
 from bellwire.domain.standing import MOST, SLOW_S, STRANGER, Answer, Call, Standing, after
 from bellwire.engine.hands import Hands
 from bellwire.engine.presence import Presence
@@ -51,12 +52,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a job ended. `answer` None: it says nothing of the other side. `also`: more to write in the same transaction."""
+    """How a job ended. `answer` None: it says nothing of the other side. `also`: more to write in the same transaction; `use`: what
+    its calls took of the other side's limit.
+    """
 
     ends: Sequence[End]
     answer: Answer | None = None
     retry_after_s: float | None = None
     also: Sequence[Callable[[sa.Connection], object]] = ()
+    use: Use | None = None
 
 
 class Work(Protocol):
@@ -210,7 +214,9 @@ class Crew:
             if not self._under_way[key]:
                 del self._under_way[key], self._heard[key]
             if ended.answer is not None:
-                call = Call(answer=ended.answer, took_s=done.took_s, now=self._clock(), retry_after_s=ended.retry_after_s)
+                call = Call(
+                    answer=ended.answer, took_s=done.took_s, now=self._clock(), retry_after_s=ended.retry_after_s, use=ended.use
+                )
                 self._standings[key] = after(self._standings.get(key, STRANGER), call, self._rand.random())
             if not self._standings.get(key, STRANGER).is_good:
                 for job in self._hands.take_back(key):
@@ -253,9 +259,9 @@ class Crew:
         return _Kind.GOOD if standing.known else _Kind.NEW
 
     def _mended(self, one: Waiting) -> None:
-        """Somebody changed the system's row since we looked: it is called as if we did not know it."""
+        """Somebody changed the system's row since we looked: it is called as if we did not know it, but for its limit."""
         if self._stamps.get(one.key, one.stamp) != one.stamp:
-            self._standings.pop(one.key, None)
+            self._standings[one.key] = replace(STRANGER, pace=self._standings.get(one.key, STRANGER).pace)
         self._stamps[one.key] = one.stamp
 
     def _record(self, connection: sa.Connection, ended: Sequence[_Done], now: datetime) -> None:

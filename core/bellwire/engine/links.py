@@ -11,11 +11,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from bellwire.domain.pace import Use, scarcest
 from bellwire.engine.http import Session
 from bellwire.engine.runtime import Engine
 from bellwire.errors import NotFound, PlatformUnavailable
 from bellwire.ids import show
-from bellwire.model import Installation, Json
+from bellwire.model import Installation, Json, Limit
 from bellwire.store import links
 from bellwire.store.database import reading
 from bellwire.store.types import AnyRow
@@ -32,6 +33,7 @@ class EngineLink:
         self._engine, self._installation, self._patience_s = engine, installation, patience_s
         self._session: Session | None = None
         self._remembered: dict[str, Json] = {}
+        self._uses: dict[str, Use] = {}
 
     @property
     def installation(self) -> Installation:
@@ -70,6 +72,16 @@ class EngineLink:
     def remember(self, **cursor: Json) -> None:
         """Keep values for the next reconcile; stored when the job ends well."""
         self._remembered |= cursor
+
+    def spent(self, name: str, limit: Limit, amount: float = 1.0, *, left: float | None = None) -> None:
+        """A call took so much of a limit; it is kept by starting fewer jobs, not by waiting here."""
+        use = Use.of(limit, amount, left)
+        self._uses[name] = self._uses[name] + use if name in self._uses else use
+
+    @property
+    def use(self) -> Use | None:
+        """What this job's calls took of the limit that is the scarcest, None where its connector tells of none."""
+        return scarcest(self._uses.values())
 
     def keep(self, connection: sa.Connection) -> None:
         """Store what was to be remembered, in the transaction that says the job is done."""

@@ -16,6 +16,7 @@ from uuid import UUID
 import requests
 import sqlalchemy as sa
 
+from bellwire.domain.pace import Use
 from bellwire.domain.retries import WRITE_BACK_SCHEDULE_S, writeback_retry
 from bellwire.domain.standing import REFUSED_WAIT_S, Answer
 from bellwire.engine import passing
@@ -119,15 +120,15 @@ class WriteBacks:
         for place, (rows, call) in enumerate(steps):
             error = _raised(call) if call is not None else None
             if error is not None and _is_of_one_of_many(rows, error):
-                return self._one_by_one(job)
+                return self._one_by_one(job, link.use)
             if error is not None:
                 later = [row for after, _ in steps[place + 1 :] for row in after]
-                return self._stopped(job, ends, rows, later, error)
+                return replace(self._stopped(job, ends, rows, later, error), use=link.use)
             ends += [self._end(row, JOB_DONE) for row in rows]
         answer = Answer.WELL if any(call is not None for _, call in steps) else None
-        return Ended(ends=ends, answer=answer, also=[link.keep, *self._mended(job, answer)])
+        return Ended(ends=ends, answer=answer, also=[link.keep, *self._mended(job, answer)], use=link.use)
 
-    def _one_by_one(self, job: Job) -> Ended:
+    def _one_by_one(self, job: Job, use: Use | None) -> Ended:
         """Statuses of several objects, one of which the platform refused: each by itself, so that the others are written."""
         ends: list[End] = []
         also: list[Callable[[sa.Connection], object]] = []
@@ -137,9 +138,10 @@ class WriteBacks:
                 ended = self.run(replace(job, rows=rows))
                 ends, also = [*ends, *ended.ends], [*also, *ended.also]
                 answer, retry_after_s = ended.answer or answer, ended.retry_after_s
+                use = use + ended.use if use and ended.use else use or ended.use
             else:  # it wants to be left alone
                 ends += [End(id=r.id, status=JOB_QUEUED, attempts=r.attempts, due=self._engine.now(), error="") for r in rows]
-        return Ended(ends=ends, answer=answer, retry_after_s=retry_after_s, also=also)
+        return Ended(ends=ends, answer=answer, retry_after_s=retry_after_s, also=also, use=use)
 
     def broke(self, job: Job, error: BaseException) -> Ended:
         """A bug here: tried again, as it may be an odd row's."""

@@ -18,6 +18,7 @@ from bellwire.model import (
     Encoding,
     Installation,
     Json,
+    Limit,
     Msisdn,
     Outgoing,
     Purpose,
@@ -156,3 +157,6 @@ class LooseLink:
     def remember(self, **cursor: Json) -> None:
         """Keep values in `cursor`."""
         self.cursor |= cursor
+
+    def spent(self, name: str, limit: Limit, amount: float = 1.0, *, left: float | None = None) -> None:
+        """Nobody keeps to a limit here."""
