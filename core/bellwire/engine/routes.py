@@ -123,6 +123,12 @@ def _way(
     )
 
 
+def way_key(row: Any) -> tuple[Any, ...]:
+    """What the route of a tenant's message hangs on, besides the accounts it has tried."""
+    options = row.options
+    return row.country, row.purpose, row.wanted_carrier, options.get("sender_id") if options else None, bool(row.template)
+
+
 class Ways:
     """The routes of one cycle's messages: where the policy or the accounts have changed since intake, a message changes too.
 
@@ -138,9 +144,7 @@ class Ways:
         """Whether a message that may go goes by the account it waits for."""
         if row.tried or (row.notes and any(note.get("outcome") == "rerouted" for note in row.notes)) or account_id in self.probing:
             return SEND  # its way was found by its attempts, or has changed once already
-        options = row.options
-        insisted = options.get("sender_id") if options else None
-        key = (row.country, row.purpose, row.wanted_carrier, insisted, bool(row.template))
+        key = way_key(row)
         known = self._known.setdefault(config.id, {})
         way = known.get(key)
         if way is None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bellwire.engine.accounts import Accounts
 from bellwire.engine.followups import Changes, Followups, change_of
 from bellwire.engine.notes import noted
-from bellwire.engine.routes import backup_for
+from bellwire.engine.routes import backup_for, way_key
 from bellwire.engine.runtime import Engine
 from bellwire.ids import new_id, show
 from bellwire.model import Reason, Status
@@ -26,7 +26,7 @@ from bellwire.store.types import AnyRow
 
 log = logging.getLogger(__name__)
 
-WALK = 500  # messages of one blocked account looked at in one sweep
+WALK, WALK_LEAST = 250, 20  # messages looked at in one sweep: of all accounts that take nothing together, and of each
 DEAD_S = 5.0  # a worker whose beat stood still for so long, by our own clock, is dead
 PAUSE_S = 5.0  # when we did not look for so long ourselves, nobody is judged by that time
 
@@ -69,9 +69,13 @@ class Sweep:
                 log.warning("a worker died: what it was sending is unknown", extra={"worker": worker.hex})
         for row in self._lost(connection, now):
             self._follow(followups, row, Status.UNKNOWN, now)
-        for account in self._accounts.in_turn():
-            if not self._accounts.takes_any(account) or not self._accounts.is_healthy(account.value.id):
-                self._walk(connection, account.value.id, now, followups)
+        idle = [
+            account.value.id
+            for account in self._accounts.in_turn()
+            if not self._accounts.takes_any(account) or not self._accounts.is_healthy(account.value.id)
+        ]
+        for account_id in idle:
+            self._walk(connection, account_id, now, followups, max(WALK_LEAST, WALK // len(idle)))
         followups.insert(connection)
         return followups.changes
 
@@ -100,13 +104,14 @@ class Sweep:
         dispatch.add_attempts(connection, attempts)
         return lost
 
-    def _walk(self, connection: sa.Connection, account_id: UUID, now: datetime, followups: Followups) -> None:
+    def _walk(self, connection: sa.Connection, account_id: UUID, now: datetime, followups: Followups, limit: int) -> None:
         """Look at some of what waits for an account that takes nothing: end what is over, give the rest to its backup where the
         route has one. The next sweep goes on where this one ends, so that a long queue costs each of them the same.
         """
-        found = dispatch.stranded(connection, account_id, now, self._places.pop(account_id, None), WALK)
+        found = dispatch.stranded(connection, account_id, now, self._places.pop(account_id, None), limit)
         changed = []
         here = show("acc", account_id)
+        backups: dict[tuple[Any, ...], tuple[UUID, str] | None] = {}
         for row in found:
             config = self._accounts.config(row.tenant_id)
             if row.expires_at <= now:
@@ -117,12 +122,15 @@ class Sweep:
                 changed.append({**_row(row, note, now), "status": STATUS_CODES[status], "reason": reason and str(reason)})
                 continue
             tried = [*(row.tried or ()), here]
-            backup = config and backup_for(config, self._engine.plugins.carriers, self._accounts.is_healthy, row, tried)
+            key = (row.tenant_id, *tried, *way_key(row))
+            if key not in backups:
+                backups[key] = config and backup_for(config, self._engine.plugins.carriers, self._accounts.is_healthy, row, tried)
+            backup = backups[key]
             if backup:
                 note = {"step": "claim", "outcome": "rerouted", "detail": f"{here} takes nothing now"}
                 changed.append({**_row(row, note, now), "account": backup[0], "sender": backup[1]})
         dispatch.settle(connection, changed)
-        if len(found) == WALK:
+        if len(found) == limit:
             last = found[-1]
             self._places[account_id] = (last.lane, last.due, last.id)
             self.more = self.more or bool(changed)

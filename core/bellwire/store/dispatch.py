@@ -36,7 +36,8 @@ _SILENT = sa.and_(
     sa.func.coalesce(_c.transactional, "implied") == sa.literal_column("'implied'"),
 )
 
-_CLAIM_COLUMNS = (
+#: What routing, consent and what follows from a change ask of a message that waits.
+_WAITING_COLUMNS = (
     _m.id,
     sa.type_coerce(_m.tenant_id, SharedId).label("tenant_id"),
     _m.contact_id,
@@ -47,26 +48,30 @@ _CLAIM_COLUMNS = (
     _m.customer_ref,
     _m.lane,
     _m.purpose,
-    _m.basis,
     _m.options,
     sa.type_coerce(_m.account_id, SharedId).label("account_id"),
     _m.sender_id,
     _m.wanted_carrier,
     _m.tried,
     _m.template,
-    _m.text,
-    _m.encoding,
-    _m.segments,
     _m.country,
     _m.due,
     _m.expires_at,
     _m.attempts,
-    _m.epoch,
     _m.reference,
     _m.notes,
+    sa.case((MAY_HAVE_LEFT, sa.literal_column("1")), else_=sa.literal_column("0")).label("doubt"),
+)
+
+_CLAIM_COLUMNS = (
+    *_WAITING_COLUMNS,
+    _m.basis,
+    _m.text,
+    _m.encoding,
+    _m.segments,
+    _m.epoch,
     _c.msisdn,
     sa.case((_SILENT, sa.literal_column("0")), else_=sa.literal_column("1")).label("spoke"),
-    sa.case((MAY_HAVE_LEFT, sa.literal_column("1")), else_=sa.literal_column("0")).label("doubt"),
 )
 
 _claim = (
@@ -304,8 +309,7 @@ def add_attempts(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> N
 Place = tuple[int, datetime, UUID]  # lane, due, id
 
 _stranded = (
-    sa.select(*_CLAIM_COLUMNS)
-    .select_from(schema.messages.join(schema.contacts, _c.id == _m.contact_id))
+    sa.select(*_WAITING_COLUMNS)
     .where(
         _m.account_id == sa.bindparam("account_id", type_=Id),
         sa.text("messages.status < 2"),
