@@ -64,6 +64,7 @@ connector = Connector(
     answer=webhook.answer,
     enrich=enrich.enrich,
     write_back=writeback.write_back,
+    write_back_objects=200,  # an upsert takes so many
     writes_on=configured.writes_on,
     write_consent=consent.write_consent,
     write_reply=replies.write_reply,

@@ -102,6 +102,7 @@ connector = Connector(
     account_of=webhook.account_of,
     enrich=enrich.enrich,
     write_back=writeback.write_back,
+    write_back_objects=25,  # metafieldsSet takes so many
     writes_on=_writes_on,
     write_consent=consent.write_consent,
     subscribe=subscriptions.subscribe,

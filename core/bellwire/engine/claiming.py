@@ -38,8 +38,8 @@ from bellwire.store.types import AnyRow
 
 log = logging.getLogger(__name__)
 
-PER_ACCOUNT = 256  # one account's calls under way: a carrier that hangs leaves room for the others
-LOOK = 256  # rows of one account and lane looked at in one cycle
+PER_ACCOUNT = 512  # one account's calls under way: a carrier that hangs leaves room for the others
+LOOK = 512  # rows of one account and lane looked at in one cycle
 ASIDE = timedelta(seconds=60)  # how long a message that can't be read, or an account that can't be judged, is left alone
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _PURPOSES, _ENCODINGS = {str(one): one for one in Purpose}, {str(one): one for one in Encoding}

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 # for every one of them while a transaction computes beside it.
 SWITCH_S = 0.0005
 GC_AFTER = (20_000, 20, 50)  # a cycle's rows are hundreds of thousands of objects without one ring
-ROOM = 512  # calls under way in one process
+ROOM = 1_024  # calls under way in one process
 FIRST = 2  # calls that a process begins with
 BEAT_S = 0.5
 LEASE_S = DEAD_S - 1.5  # after its last beat a worker starts no more calls, well before others may call it dead

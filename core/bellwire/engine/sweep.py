@@ -124,7 +124,8 @@ class Sweep:
             tried = [*(row.tried or ()), here]
             key = (row.tenant_id, *tried, *way_key(row))
             if key not in backups:
-                backups[key] = config and backup_for(config, self._engine.plugins.carriers, self._accounts.is_healthy, row, tried)
+                carriers, is_healthy = self._engine.plugins.carriers, self._accounts.is_healthy
+                backups[key] = backup_for(config, carriers, is_healthy, row, tried) if config is not None else None
             backup = backups[key]
             if backup:
                 note = {"step": "claim", "outcome": "rerouted", "detail": f"{here} takes nothing now"}
