@@ -80,7 +80,7 @@ def test_marketing_is_refused_and_shown_all_the_same() -> None:
     [decided] = json.loads(run("try", "shopify", "checkout_abandoned", "--json", connector=SHIPPED["shopify"]).stdout)["decided"]
     [entry] = decided["entries"]
     assert (entry["outcome"], entry["reason"]) == ("refused", "no_consent")
-    assert entry["text"].startswith("Example Store: your cart waits: https://")
+    assert entry["text"].startswith("Example Store: your cart waits for you. Reply STOP to opt out. https://")
 
 
 def test_an_event_that_is_not_served() -> None:

@@ -129,9 +129,9 @@ HOSTILE = [
 @pytest.mark.parametrize("topic", ["orders/create", "orders/updated", "checkouts/update", "customers/redact", "shop/update"])
 @pytest.mark.parametrize("body", [row[1] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
 def test_a_hostile_body_is_read_or_refused_at_once(topic: str, body: bytes) -> None:
-    started = time.monotonic()
+    started = time.thread_time()  # what others do on the machine is not the body's
     found = read(request(topic, body))
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
     assert isinstance(found, PayloadInvalid | list)
 
 
