@@ -6,13 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from bellwire import WebhookRequest
 from bellwire.testing import NOW
 from forgeries import forgeries
-from standins.served import Server, Tenant
+from standins.served import Server, Tenant, until
 from standins.shopify import Shop
 from standins.wire import exchange
 
@@ -23,10 +24,18 @@ SAME_ON_THE_WIRE = {"a space after it", "a space before it"}
 
 
 @pytest.fixture(scope="module")
-def url(tenant: Tenant, shop: Shop) -> str:
+def url(server: Server, tenant: Tenant, shop: Shop) -> str:
     tenant.template("told", en="Something happened.")
     tenant.trigger("order.created", "told", state="shadow")  # decides, and sends nothing that would go on meanwhile
-    return str(tenant.shop(shop)["webhook_url"])
+    made = tenant.shop(shop)
+    key = bytes.fromhex(made["id"].partition("_")[2])
+    soon = (datetime.now(UTC) + timedelta(hours=1)).timestamp() * 1_000_000
+
+    def looked() -> bool:
+        return bool(server.ask("SELECT 1 FROM installations WHERE id = ? AND reconcile_due > ?", key, soon))
+
+    until(looked, "the first look at the shop would bring the orders of these tests", within_s=30)
+    return str(made["webhook_url"])
 
 
 def signed(shop: Shop, **changes: Any) -> WebhookRequest:
