@@ -1,7 +1,7 @@
 """A sender that repeats itself: one event, one message (promise A1). Each recorded body several times in turn, and at once.
 
-The proof tells each, and each sample, ten times, on both databases; here SQLite is told one recorded body of each topic a few times,
-and PostgreSQL one of each platform.
+The proof tells each, and each sample, ten times, on both databases; here SQLite is told one recorded body of each topic a few
+times, and PostgreSQL one of each platform.
 """
 
 from __future__ import annotations
