@@ -26,7 +26,7 @@ SAME_ON_THE_WIRE = {"a space after it", "a space before it"}
 def url(tenant: Tenant, shop: Shop) -> str:
     tenant.template("told", en="Something happened.")
     tenant.trigger("order.created", "told", state="shadow")  # decides, and sends nothing that would go on meanwhile
-    shop.scopes = ("write_customers",)  # it shows nobody its orders: a look at it would bring those of these tests
+    shop.scopes = ("read_locales",)  # it shows nobody its orders and customers: a look at it would bring those of these tests
     return str(tenant.shop(shop)["webhook_url"])
 
 
