@@ -46,7 +46,10 @@ class Caps:
         for window_s, some in contacts.items():
             known = self._gone.setdefault(window_s, {})
             some -= known.keys()
-            known |= dict.fromkeys(some, 0) | dispatch.gone_since(self._connection, some, self._now - timedelta(seconds=window_s))
+            if some:
+                known |= dict.fromkeys(some, 0) | dispatch.gone_since(
+                    self._connection, some, self._now - timedelta(seconds=window_s)
+                )
 
     def of(self, config: TenantConfig, row: AnyRow) -> tuple[tuple[Cap, ...], Mapping[str, int]]:
         """A row's caps, and the count for each."""

@@ -69,7 +69,7 @@ class Recorder:
         """Write what ended; the refunds that follow, to be paid by the caller."""
         rows = _Rows()
         ended = [{"id": claim.row.id, "owner": one.job.owner, "epoch": claim.epoch} for one in finished for claim in one.job.claims]
-        as_claimed = dispatch.sent_by(self._connection, ended) == len(ended)  # nearly always: then nothing more is read
+        as_claimed = dispatch.still_claimed(self._connection, ended) == len(ended)  # nearly always: then nothing more is read
         held = {} if as_claimed else dispatch.held(self._connection, [one["id"] for one in ended])
         for one in finished:
             for place, claim in enumerate(one.job.claims):

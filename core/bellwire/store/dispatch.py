@@ -159,18 +159,18 @@ def _counted(rows: sa.Select[Any]) -> sa.Select[Any]:
     return sa.select(sa.func.count()).select_from(rows.subquery())
 
 
-_SENT_BY = {
+_STILL_CLAIMED = {
     "sqlite": Many(_CLAIMED, lambda given: _counted(_sending(given))),
     "postgresql": Many(_CLAIMED, lambda given: _counted(_sending(given).with_for_update(of=schema.messages))),
 }
 
 
-def sent_by(connection: sa.Connection, claims: Sequence[Mapping[str, Any]]) -> int:
+def still_claimed(connection: sa.Connection, claims: Sequence[Mapping[str, Any]]) -> int:
     """Lock messages whose calls have ended; how many are still theirs and in `sending`. Keys: id, owner, epoch.
 
     In the order of their ids, as receipts lock them too: nobody waits in a ring. Where it is not all of them, `held` says more.
     """
-    return _SENT_BY[connection.dialect.name].count(connection, claims)
+    return _STILL_CLAIMED[connection.dialect.name].count(connection, claims)
 
 
 _held = (
@@ -218,8 +218,8 @@ _record = Many(
 
 
 def record(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Record how attempts ended, of rows that `held` has locked. Keys: id, owner, epoch, status, ref, handed_over, dlr_due,
-    reason, notes, at.
+    """Record how attempts ended, of rows that `still_claimed` or `held` has locked. Keys: id, owner, epoch, status,
+    ref, handed_over, dlr_due, reason, notes, at.
     """
     _record.run(connection, rows)
 
