@@ -41,6 +41,20 @@ def refuse(world: World, hook: Callable[..., Any], *, limit_s: float = 2.0) -> N
     world.engine.plugins = plugins
 
 
+# -- whom it wakes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("delay_s", "wakes"), [(0, True), (3_600, False)])
+def test_the_pump_is_woken_only_for_what_is_due(world: World, delay_s: int, wakes: bool) -> None:
+    world.account("line")
+    shop = world.installation()
+    world.template()
+    world.trigger("fulfillment.shipped", delay_s=delay_s)
+    world.engine.woken.clear()
+    world.take(shop, order())
+    assert (world.count(schema.messages), world.engine.woken.is_set()) == (1, wakes)
+
+
 # -- told again -----------------------------------------------------------------------------------------------------
 
 

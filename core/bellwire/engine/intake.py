@@ -89,8 +89,8 @@ def after_commit(engine: Engine, one: Prepared) -> None:
     """Wake who has something to do now."""
     if one.pending:
         engine.wake_jobs()
-    if one.unit.rows.get(schema.messages):
-        engine.wake()
+    if one.unit.due is not None:
+        engine.wake(one.unit.due)
     if one.unit.rows.get(schema.write_backs) or one.unit.rows.get(schema.callbacks):
         engine.wake_jobs()
     engine.notify(one.following.changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOOKS_AGAIN = timedelta(seconds=0.25)  # the pump looks at least that often, unasked
 _REPLIES_MAX = 10_000  # that plugins were not told of yet; more are forgotten
 
 
@@ -74,9 +75,10 @@ class Engine:
             for watcher in self._watchers:
                 watcher(changes)
 
-    def wake(self) -> None:
-        """Something may be due now."""
-        self.woken.set()
+    def wake(self, due: datetime | None = None) -> None:
+        """Something may be due now, or is from `due` on. What is due later the pump finds by itself: a look is not free."""
+        if due is None or due <= self.now() + LOOKS_AGAIN:
+            self.woken.set()
 
     def on_jobs(self, waker: Callable[[], None]) -> None:
         """Call `waker` when a write-back, callback or pending event may be due."""

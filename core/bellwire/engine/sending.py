@@ -94,7 +94,8 @@ def send(
         unit.effects = (keep,)
     if unit.rows.get(schema.messages) or idempotency is not None:
         engine.store.writer.run_in(GROUP, [unit])
-        engine.wake()
+        if unit.due is not None:
+            engine.wake(unit.due)
         if maker.followups.write_backs or maker.followups.callbacks:
             engine.wake_jobs()
     return results

@@ -59,6 +59,11 @@ class Unit:
     effects: Sequence[Callable[[sa.Connection], None]] = ()  # what else a new event changes: consent, installations
     at: datetime
 
+    @property
+    def due(self) -> datetime | None:
+        """When the first of its messages is due; None: there is none."""
+        return min((row["due"] for row in self.rows.get(schema.messages, ())), default=None)
+
 
 #: The order in which tables are filled.
 _ORDER = (
