@@ -73,7 +73,7 @@ def measured(
             while texts() < wanted:
                 if time.perf_counter() > answered + 30:
                     raise RuntimeError("the texts of a POST are not there after 30 s")
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.005)  # to look is work for the same database
             times.append(((answered - began) * 1000, (time.perf_counter() - began) * 1000))
         pair[1].close()
         return times[WARM:]

@@ -86,7 +86,7 @@ def _deliver(site: rig.Site) -> Round:
     started, cpu = time.perf_counter(), time.process_time()
     pump.start()
     while not _all_recorded(site, since):
-        time.sleep(0.01)
+        time.sleep(0.01)  # to look is work in the same process
     took = time.perf_counter() - started
     cpu = time.process_time() - cpu
     pump.drain()

@@ -40,8 +40,8 @@ def _latency(database: str, url: str, site: rig.Site) -> None:
             answer.raise_for_status()
             if number >= 10:  # the first ones load what is loaded on first use
                 posted[answer.json()["events"][0]] = began
-            time.sleep(0.05)
-        time.sleep(0.5)
+            time.sleep(0.05)  # low load: one at a time, with pauses
+        time.sleep(0.5)  # the last text's way
     m = schema.messages.c
     with site.engine.store.engine.connect() as connection:
         events = {f"msg_{row.id.hex}": f"evt_{row.event_id.hex}" for row in connection.execute(sa.select(m.id, m.event_id))}
@@ -88,11 +88,11 @@ def _serve(site: rig.Site) -> tuple[float, float, float]:
             if urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).status == 200:
                 break
         except OSError:
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two tries: the process is coming up
     ready = time.perf_counter() - began
     pids = [process.pid, *_children(process.pid)]
     busy = sum(map(_cpu, pids))
-    time.sleep(2)
+    time.sleep(2)  # at rest: what runs once after the start is over
     megabytes = sum(map(_rss, pids))
     process.send_signal(signal.SIGTERM)
     process.wait(40)

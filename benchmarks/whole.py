@@ -60,7 +60,7 @@ def _run(database: str) -> tuple[float, float]:
             while _written(site) < COUNT:
                 if time.perf_counter() - began > 120:
                     raise RuntimeError(f"{_written(site)} of {COUNT} statuses stand on their orders")
-                time.sleep(0.05)
+                time.sleep(0.05)  # to look is work for the same database
             return COUNT / (time.perf_counter() - began), _peak_of_children()
 
 
@@ -75,7 +75,7 @@ def _worker() -> float:
         try:
             began = time.perf_counter()
             while (left := delivery._waiting(site)) and time.perf_counter() - began < 300:
-                time.sleep(0.2)
+                time.sleep(0.2)  # to look is work for the same database
             if left:
                 raise RuntimeError(f"{left} of {TEXTS} texts still wait")
             return _peak(worker.pid)
