@@ -534,7 +534,11 @@ class Limit:
 
     @classmethod
     def window(cls, most: float, span_s: float) -> Limit:
-        """`most` in any `span_s` seconds: a small bucket. What it holds and what comes back meanwhile are less than the window."""
+        """`most` in any `span_s` seconds, kept by a small bucket: in the worst span all that it holds goes, and what comes back.
+
+        Together that is 99 % of the window, 1 % being left for calls that were on their way longer than others. The larger share
+        comes back, as a full bucket is of use only at the start.
+        """
         return cls(most * 0.06, most * 0.93 / span_s)
 
 
