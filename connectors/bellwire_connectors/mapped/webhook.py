@@ -43,7 +43,7 @@ def _body(request: WebhookRequest) -> Any:
         except ValueError as e:
             raise PayloadInvalid("mapped: not a form", "body") from e
     try:
-        return from_json(request.body, allow_inf_nan=False)
+        return from_json(request.body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as e:
         raise PayloadInvalid("mapped: not JSON", "body") from e
 

@@ -206,7 +206,7 @@ _Word = Annotated[str, StringConstraints(max_length=200)]
 
 
 class _Receipt(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", cache_strings="keys")
     id: _Id
     ref: _Word = ""
     status: _Id
@@ -219,12 +219,12 @@ class _Receipt(BaseModel):
 
 
 class _Receipts(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", cache_strings="keys")
     receipts: Annotated[list[_Receipt], Field(min_length=1, max_length=1000)]
 
 
 class _Reply(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", cache_strings="keys")
     id: _Id
     msisdn: Annotated[_Id, Field(alias="from")]
     to: _Word = ""
@@ -233,7 +233,7 @@ class _Reply(BaseModel):
 
 
 class _Replies(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", cache_strings="keys")
     replies: Annotated[list[_Reply], Field(min_length=1, max_length=1000)]
 
 

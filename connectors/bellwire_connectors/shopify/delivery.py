@@ -20,7 +20,7 @@ _GID = re.compile(r"gid://shopify/(\w{1,40})/(\d{1,20})", re.ASCII)
 class Body(BaseModel):
     """A part of a body: just the fields we use. What is wrong with one is told by its place, never by its value."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, cache_strings="keys")
 
 
 BodyT = TypeVar("BodyT", bound=Body)

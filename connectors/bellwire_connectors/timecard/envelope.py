@@ -123,7 +123,7 @@ def _parsed(request: WebhookRequest) -> Any:
     if len(request.body) > BODY_MAX:
         raise PayloadInvalid(f"{WHO}: the body has more than {BODY_MAX} bytes", code="too_large", status=413)
     try:
-        return from_json(request.body, allow_inf_nan=False)
+        return from_json(request.body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as e:
         raise refused(INVALID_ENVELOPE, "body") from e
 
