@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from bellwire.engine import sweep
 from bellwire.engine.calls import Job
+from bellwire.engine.pump import look_after_s
 from bellwire.engine.sender import Sender
 from bellwire.engine.sweep import DEAD_S, Watch
 from bellwire.errors import ErrorClass
@@ -24,6 +25,23 @@ from standins.line import Line, accepted, says, when
 from standins.world import ALICE, BOB, World, until
 
 A, B = UUID(int=1), UUID(int=2)
+
+
+# -- how often one looks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dialect", "quiet_s", "wait_s"),
+    [
+        ("postgresql", 0.0, 0.02),
+        ("postgresql", 0.5, 0.05),
+        ("postgresql", 3_600.0, 0.1),
+        ("sqlite", 0.0, 0.25),
+        ("sqlite", 60.0, 0.25),
+    ],
+)
+def test_who_has_nothing_to_do_looks_less_often(dialect: str, quiet_s: float, wait_s: float) -> None:
+    assert look_after_s(dialect, quiet_s) == wait_s
 
 
 # -- who is dead ----------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def gather(
     runs while the snapshot is open: it may take its time. Raises StoreError.
     """
     system = installation.connector if installation else "api"
-    # its texts name people
+    # first of all whom they mean: an event may know a person only as the directory does
     events = _tried(staff.completed_all, engine, held.config.id, system, [event for event, _ in told])
     if isinstance(events, Exception):
         return [events] * len(told)

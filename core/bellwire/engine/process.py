@@ -95,7 +95,7 @@ def loops(engine: Engine) -> list[Loop]:
         Loop("pending", 1.0, lambda: pending.step(engine, lambda installation: link_to(engine, installation))),
         Loop("write-backs", 0.2, write_backs.step, wake=write_backs.bell, drain=write_backs.drain),
         Loop("callbacks", 0.5, callbacks.step, wake=callbacks.bell, drain=callbacks.drain),
-        Loop("deadlines", 0.2, lambda: deadlines.step(engine), timed=True),
+        Loop("deadlines", 1.0, lambda: deadlines.step(engine), timed=True),
         Loop("cutoffs", 60.0, cutoffs.Cutoffs(engine).step, timed=True),
         Loop("reconciles", 5.0, reconciles.step, timed=True, drain=reconciles.drain),
         Loop("replies", 1.0, lambda: replies.step(engine)),

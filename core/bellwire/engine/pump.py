@@ -51,9 +51,15 @@ SWEEP_S = 1.0
 JUMP_S = 5.0  # a wall clock that goes back by more was set, not corrected
 JUMPED_S = 30.0  # for so long after that a transaction may still commit times from before
 POLL_S = {"sqlite": 0.25, "postgresql": 0.02}  # others write too: the command line, other processes
+REST_S = 0.1  # between two looks where nothing has been due for a while
 GATHER_S = 0.002  # completions that come close together are recorded together
 
 _MONOTONIC_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)  # any fixed point: only the difference to the wall clock counts
+
+
+def look_after_s(dialect: str, quiet_s: float) -> float:
+    """Seconds until the pump looks again where nothing is due. `quiet_s`: since it started calls last; a look is not free."""
+    return max(POLL_S[dialect], min(REST_S, quiet_s / 10))
 
 
 class Pump:
@@ -76,6 +82,7 @@ class Pump:
         self._accounts = Accounts(engine.configs, engine.plugins.carriers.keys())
         self._rand = random.Random()  # noqa: S311  # jitter, not secrets
         self._flying: dict[UUID, UUID] = {}  # message → account
+        self._busy_at = time.monotonic()  # when calls were started last
         self._may_start = FIRST  # doubled with each cycle whose calls began at once: a process that just came up is slow
         self._unrecorded: list[Finished] = []
         self._receipts: deque[Receipt] = deque()
@@ -148,11 +155,11 @@ class Pump:
             return True
         clock = time.monotonic()
         housekeeping = clock - self._beat_at >= BEAT_S
-        wait_s = POLL_S["sqlite" if self._sqlite else "postgresql"]
         if not self._unrecorded and not self._receipts and not housekeeping and not self._doubt:
             with reading(engine.store.engine) as connection:
                 next_due = self._next_due(connection, engine.now())
             if stopping or next_due is None or next_due > engine.now():
+                wait_s = look_after_s(engine.store.engine.dialect.name, clock - self._busy_at)
                 if next_due is not None:
                     wait_s = min(wait_s, max(0.0, (next_due - engine.now()).total_seconds()))
                 engine.woken.wait(max(0.001, min(wait_s, BEAT_S - (clock - self._beat_at))))
@@ -160,7 +167,9 @@ class Pump:
         started = self._cycle(claim=not stopping)
         if not started:
             engine.woken.wait(GATHER_S if self._unrecorded or self._flying else 0.005)
-        elif self._flying and self._sender.ended < started // 2:
+            return False
+        self._busy_at = clock
+        if self._flying and self._sender.ended < started // 2:
             time.sleep(GATHER_S)
         return False
 
