@@ -173,7 +173,7 @@ def _row(name: str, subject: Connector | Carrier, page: Path) -> tuple[str, ...]
         return (
             link,
             "platform",
-            f"{len(subject.events)} kinds of events",
+            f"{len(subject.events)} {'kind' if len(subject.events) == 1 else 'kinds'} of events",
             ", ".join(word for word, how in back.items() if how) or "–",
             quality_of(subject.samples).level or "–",
         )
