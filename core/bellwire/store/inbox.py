@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -66,9 +67,9 @@ def listed(
     since: datetime | None = None,
 ) -> Page[Reply]:
     """The tenant's replies, newest first. `since`: received at or after."""
-    where = [column == value for column, value in ((_r.contact_id, contact_id), (_r.kind, kind)) if value is not None]
+    where: list[Any] = [column == value for column, value in ((_r.contact_id, contact_id), (_r.kind, kind)) if value is not None]
     if passed is not None:  # dead letters have an index of their own
-        where.append(sa.literal_column("replies.passed = 'dead'", sa.Boolean) if passed == DEAD else _r.passed == passed)
+        where.append(sa.text("replies.passed = 'dead'") if passed == DEAD else _r.passed == passed)
     if since is not None:
         where.append(_r.id >= first_id(since))
     # a segment whose others have not come yet is no reply

@@ -204,7 +204,7 @@ Waiting = Mapping[tuple[UUID, str], Collection[UUID | None]]  # installation and
 _about = sa.select(_m.installation_id, _m.subject, _m.event_id).where(
     _m.tenant_id.in_(sa.bindparam("tenants", expanding=True, type_=Id)),
     _m.subject.in_(sa.bindparam("subjects", expanding=True)),
-    sa.literal_column("messages.status < 2", sa.Boolean),
+    sa.text("messages.status < 2"),
 )
 
 
@@ -292,7 +292,7 @@ def _canceled(connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]]
     """Cancel what waits; the rows. What an earlier try may have sent becomes `unknown`: it goes nowhere any more either."""
     return connection.execute(
         sa.update(schema.messages)
-        .where(*where, sa.literal_column("messages.status < 2", sa.Boolean))
+        .where(*where, sa.text("messages.status < 2"))
         .values(
             status=sa.case((MAY_HAVE_LEFT, STATUS_CODES[Status.UNKNOWN]), else_=STATUS_CODES[Status.CANCELED]),
             updated_at=at,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from bellwire.ids import show
 from bellwire.store import schema
-from bellwire.store.schema import EVENT_DEAD, STATUS_OF
+from bellwire.store.schema import EVENT_DEAD, EVENT_DECIDED, STATUS_OF
 from bellwire.store.tenancy import TenantConnection, scope
 from bellwire.store.types import AnyRow, Id, Instant
 from bellwire.store.vault import Vault
@@ -184,7 +184,7 @@ def erase(connection: TenantConnection, table: sa.Table, ids: Sequence[UUID]) ->
     values: dict[str, Any] = {column.name: None for column in columns(table, "null")}
     values |= {column.name: "" for column in columns(table, "empty")}
     if table is schema.events:  # one that waits to be decided has nothing left to decide
-        waits = sa.literal_column("events.status < 2", sa.Boolean)
+        waits = table.c.status < EVENT_DECIDED
         values |= {
             "status": sa.case((waits, EVENT_DEAD), else_=table.c.status),
             "due": sa.case((waits, None), else_=table.c.due),
