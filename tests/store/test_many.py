@@ -12,6 +12,8 @@ from bellwire.ids import new_id
 from bellwire.store.database import open_database, writing
 from bellwire.store.many import Many, inserts
 from bellwire.store.types import Document, Id, Instant
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,6 +62,42 @@ def test_each_row_is_inserted_once_with_the_tables_defaults(connection: sa.Conne
     rows = some(count)
     inserts(sa.insert(THINGS), ["id", "at", "notes", "state"]).run(connection, rows)
     assert stored(connection) == [{**row, "count": 7} for row in rows]
+
+
+TEXTS = [
+    "",
+    "NULL",
+    "null",
+    '"',
+    "\\",
+    '\\"',
+    "a,b",
+    "{a}",
+    "{}",
+    " a ",
+    "\n\t",
+    "%s %(x)s",
+    "$1",
+    "'",
+    "ž 😀",
+    "\\x00",
+    "}",
+    "\\\\",
+    "E'",
+]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.none() | st.sampled_from(TEXTS) | st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=80))
+@example([None, *TEXTS])
+def test_texts_arrive_as_they_were_given(connection: sa.Connection, texts: list[str | None]) -> None:
+    connection.execute(sa.delete(THINGS))
+    rows = [
+        {"id": new_id(), "at": AT, "notes": {text: text} if text else None, "state": text, "count": -place}
+        for place, text in enumerate(texts)
+    ]
+    inserts(sa.insert(THINGS)).run(connection, rows)
+    assert stored(connection) == rows
 
 
 def test_a_row_that_is_there_already_stays(connection: sa.Connection) -> None:
