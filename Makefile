@@ -21,7 +21,7 @@ demo: $(BASE) ## Try it all: a sample shop, a sandbox carrier, no account anywhe
 	$(BIN)/bellwire demo $(ARGS)
 
 test: $(DEV) ## Run the tests (ARGS="tests/domain -x" for some)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not proof" $(ARGS)
+	$(BIN)/python -m pytest -n 3 -m "not proof" $(ARGS)
 
 check: lint types imports test ## What CI runs
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from private_postgres import Cluster
 from simulated_carrier import Simulator, simulator
 from standins.served import KEY, Server, Tenant
 from standins.shopify import Shop
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With xdist one worker has the servers, and what is made for a file is made once: three of each cost more than they save."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent and item.path.name != "test_processes_e2e.py":  # each of those starts its own
-            item.add_marker(pytest.mark.xdist_group("served"))
 
 
 @pytest.fixture(scope="session")
