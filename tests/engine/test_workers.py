@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from bellwire.engine import sweep
 from bellwire.engine.calls import Job
 from bellwire.engine.pump import look_after_s
+from bellwire.engine.runtime import LOOKS_AGAIN
 from bellwire.engine.sender import Sender
 from bellwire.engine.sweep import DEAD_S, Watch
 from bellwire.errors import ErrorClass
@@ -42,6 +43,7 @@ A, B = UUID(int=1), UUID(int=2)
 )
 def test_who_has_nothing_to_do_looks_less_often(dialect: str, quiet_s: float, wait_s: float) -> None:
     assert look_after_s(dialect, quiet_s) == wait_s
+    assert wait_s <= LOOKS_AGAIN.total_seconds(), "what is due later than that wakes nobody"
 
 
 # -- who is dead ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ A column that tells of a person has `erase`: `null` or `empty` (the value goes),
 table's `person` names the columns by which its rows belong to somebody: contact, message, reply or event. Erasing and exporting
 (`store.people`) read this and nothing else.
 
-Statuses of rows that the pump scans are small integers, so that a partial index can say "waiting" as `status < 2`.
+Statuses of rows that the pump scans are small integers, so that a partial index can say "waiting" as `status < 2`. A
+statement says it in the same words, as `sa.text`: of a literal of type Boolean SQLAlchemy makes `status < 2 = 1` on SQLite, which
+no partial index serves.
 """
 
 from __future__ import annotations
