@@ -30,6 +30,7 @@ def test_a_stop_between_intake_and_claim_refuses_the_text(world: World, line: Li
 
 def test_consent_by_purpose_is_judged_at_the_claim(world: World, line: Line) -> None:
     world.account("line")
+    world.clock.shift += _tashkent(world, 12, 0) - world.clock()  # marketing keeps to the day's hours
     world.send(ALICE)
     world.say(ALICE, ConsentState.OPTED_IN, Purpose.MARKETING, source=_api())
     offer = world.send(ALICE, "Offer", purpose=Purpose.MARKETING, send_at=world.clock() + timedelta(days=3))
