@@ -217,6 +217,24 @@ def test_waking_ends_the_rest(wire: Wire[str]) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_a_call_is_told_of_before_its_first_byte_may_leave(nobody: str) -> None:
+    told: list[str] = []
+    known: list[int] = []
+
+    def answer(handler: Handler, _: Received) -> None:
+        known.append(len(told))
+        handler.reply(200, b"ok")
+
+    wire: Wire[str] = Wire(allow_private=True, leaves=told.append)
+    try:
+        with Receiver(answer) as carrier:
+            for made in (call(carrier.url), call(nobody), call(carrier.url)):
+                one(wire, made)
+    finally:
+        wire.close()
+    assert known == [1, 2], "of nothing when nobody listens"
+
+
 def test_closing_cuts_what_is_under_way() -> None:
     wire: Wire[str] = Wire(allow_private=True)
     with Receiver(mute) as carrier:

@@ -123,9 +123,14 @@ class Scene:
             dlrs.accept(self.world.engine, receipts)
         return len(found)
 
-    def in_flight_at(self, kills: Sequence[float], slack_s: float) -> int:
-        """Calls of the carrier's log that were under way at one of these moments."""
-        return sum(any(call["started"] - slack_s <= at <= (call["ended"] or at) + slack_s for at in kills) for call in self.calls())
+    def in_flight_at(self, kills: Sequence[float], slack_s: float = 0.0) -> set[UUID]:
+        """Messages whose calls were under way at one of these moments, by the carrier's log."""
+        return {
+            parse_id("msg", ref)
+            for call in self.calls()
+            if any(call["started"] - slack_s <= at <= (call["ended"] or at) + slack_s for at in kills)
+            for ref in call["refs"]
+        }
 
     def shown(self, message_id: UUID) -> str:
         return show("msg", message_id)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from bellwire.engine.calls import Begun, Finished, Job
 from bellwire.engine.dlrs import Receipt
+from bellwire.engine.marks import Marks
 from bellwire.engine.sessions import Sessions
 from bellwire.engine.wire import TOTAL_S, Wire
 from bellwire.errors import Unanswered, Unreachable
@@ -44,7 +45,8 @@ class Sender:
         receipt: Callable[[Receipt], None],
     ) -> None:
         self._now, self._wake, self._lease, self._receipt = now, wake, lease, receipt
-        self._wire: Wire[Begun] = Wire(allow_private=allow_private)
+        self.marks: Marks | None = None  # of the worker in whose name calls are begun now
+        self._wire: Wire[Begun] = Wire(allow_private=allow_private, leaves=self._leaves)
         self._sessions = Sessions(arrived=self._arrived, limit_s=TOTAL_S)
         self._handed_over: deque[Sequence[Job]] = deque()
         self._waiting: list[tuple[float, int, Job]] = []  # a heap by the time they may start
@@ -109,7 +111,8 @@ class Sender:
         ended = self._wire.turn(rest_s)
         if ended:
             at = self._now()
-            self._finished.extend(self._read(begun, at, answer) for begun, answer in ended)
+            for begun, answer in ended:
+                self._end(self._read(begun, at, answer), wake=False)
             self._wake()
 
     def _start_due(self) -> float:
@@ -145,6 +148,7 @@ class Sender:
         if self._stopping or now >= self._lease(job.owner):
             self._end(begun.never_started())
         elif job.carrier.by_session(job.account):
+            self._leaves(begun)
             self._sessions.start(job, lambda outcomes: self._end(begun.ended(self._now(), outcomes)))
         else:
             try:
@@ -152,9 +156,16 @@ class Sender:
             except Exception as e:  # a carrier's bug must not lose its message
                 self._end(begun.ended(self._now(), e))
 
-    def _end(self, finished: Finished) -> None:
+    def _leaves(self, begun: Begun) -> None:
+        if self.marks is not None:
+            self.marks.begun(begun.job, begun.started_at)
+
+    def _end(self, finished: Finished, *, wake: bool = True) -> None:
+        if self.marks is not None and not finished.never_started:
+            self.marks.ended(finished)
         self._finished.append(finished)
-        self._wake()
+        if wake:
+            self._wake()
 
     @staticmethod
     def _read(begun: Begun, at: datetime, answer: HttpAnswer | Exception) -> Finished:

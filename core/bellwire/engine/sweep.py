@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from bellwire.engine import orphans
 from bellwire.engine.accounts import Accounts
 from bellwire.engine.followups import Changes, Followups, change_of
 from bellwire.engine.notes import noted
 from bellwire.engine.routes import backup_for, way_key
 from bellwire.engine.runtime import Engine
-from bellwire.ids import new_id, show
+from bellwire.ids import show
 from bellwire.model import Reason, Status
 from bellwire.store import dispatch, workers
 from bellwire.store.dispatch import Place
@@ -66,9 +67,8 @@ class Sweep:
         self.more = False
         for worker in self._watch.dead(workers.beats(connection), clock):
             if worker != worker_id and workers.remove(connection, worker):
-                log.warning("a worker died: what it was sending is unknown", extra={"worker": worker.hex})
-        for row in self._lost(connection, now):
-            self._follow(followups, row, Status.UNKNOWN, now)
+                log.warning("a worker died", extra={"worker": worker.hex})
+        orphans.settle(connection, self._accounts, followups, now)
         idle = [
             account.value.id
             for account in self._accounts.in_turn()
@@ -78,31 +78,6 @@ class Sweep:
             self._walk(connection, account_id, now, followups, max(WALK_LEAST, WALK // len(idle)))
         followups.insert(connection)
         return followups.changes
-
-    def _lost(self, connection: sa.Connection, now: datetime) -> Sequence[AnyRow]:
-        """What dead workers were sending becomes `unknown`, with an attempt that says so."""
-        lost = workers.orphans(connection, now)
-        attempts = [
-            {
-                "id": new_id(),
-                "tenant_id": row.tenant_id,
-                "message_id": row.id,
-                "account_id": row.account_id,
-                "number": row.attempts,
-                "started_at": now,
-                "ended_at": None,
-                "outcome": "lost",
-                "error_class": "ambiguous",
-                "code": None,
-                "detail": "the worker that was sending it ended",
-                "http_status": None,
-                "carrier_ref": None,
-                "charge": None,
-            }
-            for row in lost
-        ]
-        dispatch.add_attempts(connection, attempts)
-        return lost
 
     def _walk(self, connection: sa.Connection, account_id: UUID, now: datetime, followups: Followups, limit: int) -> None:
         """Look at some of what waits for an account that takes nothing: end what is over, give the rest to its backup where the

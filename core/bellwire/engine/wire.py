@@ -51,14 +51,19 @@ Key = TypeVar("Key")
 
 
 class Wire(Generic[Key]):
-    """The calls under way. `begin` starts one under a key, `turn` brings what has ended."""
+    """The calls under way. `begin` starts one under a key, `turn` brings what has ended.
 
-    def __init__(self, *, allow_private: bool, ears: bool = hasattr(select, "epoll")) -> None:
-        self._allow_private = allow_private
+    `leaves` gets a call's key when its connection stands, just before the first byte of the request may leave.
+    """
+
+    def __init__(
+        self, *, allow_private: bool, leaves: Callable[[Key], object] = lambda _: None, ears: bool = hasattr(select, "epoll")
+    ) -> None:
+        self._allow_private, self._leaves = allow_private, leaves
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, _KEPT)
-        self._free: list[_Slot] = []
-        self._busy: dict[pycurl.Curl, tuple[_Slot, Key]] = {}
+        self._free: list[_Slot[Key]] = []
+        self._busy: dict[pycurl.Curl, tuple[_Slot[Key], Key]] = {}
         self._epoll = select.epoll() if ears else None
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
@@ -80,9 +85,9 @@ class Wire(Generic[Key]):
         """Start a call. Raises Unreachable when it can't be made at all."""
         if not self._allow_private and not call.url.lower().startswith("https://"):
             raise Unreachable("carriers are called over https")
-        slot = self._free.pop() if self._free else _Slot(self._hear, allow_private=self._allow_private)
+        slot = self._free.pop() if self._free else _Slot(self._hear, self._leaves, allow_private=self._allow_private)
         try:
-            slot.load(call)
+            slot.load(call, key)
         except (pycurl.error, UnicodeError, TypeError) as e:
             self._free.append(slot)
             raise Unreachable("the call can't be made: its URL or a header can't be sent") from e
@@ -144,18 +149,20 @@ class Wire(Generic[Key]):
                 ended.append((key, slot.failed(code)))
         return ended
 
-    def _taken(self, handle: pycurl.Curl) -> tuple[_Slot, Key]:
+    def _taken(self, handle: pycurl.Curl) -> tuple[_Slot[Key], Key]:
         self._multi.remove_handle(handle)
         slot, key = self._busy.pop(handle)
         self._free.append(slot)
         return slot, key
 
 
-class _Slot:
+class _Slot(Generic[Key]):
     """One libcurl handle, used for one call after another, and what its call has brought so far."""
 
-    def __init__(self, hear: Callable[[int], None], *, allow_private: bool) -> None:
-        self._hear = hear
+    _key: Key
+
+    def __init__(self, hear: Callable[[int], None], leaves: Callable[[Key], object], *, allow_private: bool) -> None:
+        self._hear, self._leaves = hear, leaves
         self._written = False
         self._lines: list[bytes] = []
         self._parts: list[bytes] = []
@@ -181,9 +188,9 @@ class _Slot:
         if not allow_private:
             handle.setopt(pycurl.OPENSOCKETFUNCTION, _public_socket)
 
-    def load(self, call: HttpCall) -> None:
+    def load(self, call: HttpCall, key: Key) -> None:
         """Make it this call's. Raises pycurl.error, UnicodeError, TypeError."""
-        self._written, self._left = False, BODY_MAX
+        self._key, self._written, self._left = key, False, BODY_MAX
         self._lines.clear()
         self._parts.clear()
         handle = self.handle
@@ -226,6 +233,7 @@ class _Slot:
         """
         if self._written:
             return int(pycurl.PREREQFUNC_ABORT)
+        self._leaves(self._key)
         self._written = True
         return int(pycurl.PREREQFUNC_OK)
 

@@ -75,19 +75,38 @@ FOLLOWED = (
 )
 
 
-def orphans(connection: sa.Connection, now: datetime, limit: int = 500) -> Sequence[AnyRow]:
-    """Messages in `sending` whose worker has no row any more: they become `unknown` and are given to the caller.
+_orphans = (
+    sa.select(*FOLLOWED, _m.owner, _m.price, _m.currency, _m.notes)
+    .where(sa.text("messages.status = 2"), _m.owner.not_in(sa.select(_w.id)))
+    .limit(sa.bindparam("limit"))
+)
+_ORPHANS = {"sqlite": _orphans, "postgresql": _orphans.with_for_update(skip_locked=True, of=schema.messages)}
+
+
+def orphans(connection: sa.Connection, limit: int = 500) -> Sequence[AnyRow]:
+    """Lock and read messages in `sending` whose worker has no row any more. The caller settles each.
 
     A claim can commit after its worker was called dead, so this is asked again and again.
     """
-    lost = sa.select(_m.id).where(sa.text("messages.status = 2"), _m.owner.not_in(sa.select(_w.id))).limit(limit)
-    if connection.dialect.name == "postgresql":
-        lost = lost.with_for_update(skip_locked=True)
+    return connection.execute(_ORPHANS[connection.dialect.name], {"limit": limit}).all()
+
+
+def doubt(connection: sa.Connection, message_ids: Collection[UUID], now: datetime) -> None:
+    """Orphans of which nobody can say whether they left become `unknown`."""
+    if message_ids:
+        sending = sa.and_(_m.id.in_(message_ids), sa.text("messages.status = 2"))
+        connection.execute(sa.update(schema.messages).where(sending).values(status=STATUS_CODES[Status.UNKNOWN], updated_at=now))
+
+
+def let_wait(connection: sa.Connection, message_ids: Collection[UUID], now: datetime, *, owner: UUID) -> Sequence[AnyRow]:
+    """Messages that a worker has claimed and whose call was never begun wait again: id, tenant_id, price, currency."""
+    if not message_ids:
+        return []
     return connection.execute(
         sa.update(schema.messages)
-        .where(_m.id.in_(lost.scalar_subquery()))
-        .values(status=STATUS_CODES[Status.UNKNOWN], updated_at=now)
-        .returning(*FOLLOWED)
+        .where(_m.id.in_(message_ids), sa.text("messages.status = 2"), _m.owner == owner)
+        .values(status=STATUS_CODES[Status.QUEUED], owner=None, attempts=_m.attempts - 1, updated_at=now)
+        .returning(_m.id, _m.tenant_id, _m.price, _m.currency)
     ).all()
 
 
@@ -98,11 +117,4 @@ def reclaim(connection: sa.Connection, worker_id: UUID, held: Collection[UUID], 
     """
     mine = sa.select(_m.id).where(sa.text("messages.status = 2"), _m.owner == worker_id)
     lost = [row.id for row in connection.execute(mine) if row.id not in held]
-    if not lost:
-        return []
-    return connection.execute(
-        sa.update(schema.messages)
-        .where(_m.id.in_(lost), sa.text("messages.status = 2"), _m.owner == worker_id)
-        .values(status=STATUS_CODES[Status.QUEUED], owner=None, attempts=_m.attempts - 1, updated_at=now)
-        .returning(_m.id, _m.tenant_id, _m.price, _m.currency)
-    ).all()
+    return let_wait(connection, lost, now, owner=worker_id)
