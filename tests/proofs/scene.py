@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,11 +20,11 @@ from bellwire.errors import StoreUnavailable
 from bellwire.ids import parse_id, show
 from bellwire.model import Event, Status, WebhookRequest
 from bellwire.plugins import load_plugins
+from bellwire.proving.fleet import Fleet
 from bellwire.store import schema
 from bellwire.store.database import reading
-from proofs.fleet import Fleet
 from simulated_carrier import Receiver, Simulator, receiver, simulator
-from standins.world import World, number, order
+from standins.world import SECRET, World, number, order
 
 SID, TOKEN = f"AC{'0' * 32}", "t" * 32
 PRICE_MICROS = 1_000
@@ -153,10 +155,23 @@ def scene(url: str, folder: Path, *, latency_ms: float = 20.0, credit: str = "10
             shop = world.installation()
             world.template()
             world.trigger("fulfillment.shipped")
-            with Fleet(url, folder, public_url=callbacks.url) as fleet:
+            with Fleet(environment(url, callbacks.url), folder) as fleet:
                 yield Scene(world, carrier, callbacks, fleet, account, shop, int(float(credit) * 1_000_000))
         finally:
             world.close()
+
+
+def environment(url: str, public_url: str) -> dict[str, str]:
+    """What the workers of a world are started with."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BELLWIRE_")}
+    return kept | {
+        "BELLWIRE_DATABASE_URL": url,
+        "BELLWIRE_SECRET_KEY": base64.urlsafe_b64encode(SECRET).decode(),
+        "BELLWIRE_PUBLIC_URL": public_url,
+        "BELLWIRE_ALLOW_PRIVATE_ADDRESSES": "1",
+        "BELLWIRE_LOG_LEVEL": "warning",
+        "BELLWIRE_LOG_FORMAT": "json",
+    }
 
 
 def database(world: World) -> str:

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plugins": ("bellwire.cli.plugins:plugins", "List plugins: what is loaded, what is broken, what each brings."),
     "try": ("bellwire.cli.try_sample:try_sample", "Dry run of a sample request through a connector or carrier."),
     "certify": ("bellwire.cli.certify:certify", "Ask a connector or carrier the questions each must pass."),
+    "prove": ("bellwire.cli.prove:prove", "Kill workers while they send, and count what is lost or doubled."),
     "simulate-carrier": ("@sandbox", "A carrier for tests: takes texts, counts them, sends receipts."),
 }
 

@@ -1,4 +1,7 @@
-"""One worker process of a proof: what `bellwire work` runs, on SQLite too. Says "ready"; SIGTERM drains it and ends it with 0."""
+"""One worker process of a proof: what `bellwire work` runs, on SQLite too. Says "ready"; SIGTERM drains it and ends it with 0.
+
+`python -m bellwire.proving.worker`, its settings in the environment.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
+    """Work until asked to stop."""
     if sys.platform == "linux":  # a proof that is stopped leaves nothing behind
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     wait = stop_signal(signal.SIGTERM)

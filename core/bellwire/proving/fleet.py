@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import signal
 import subprocess
 import sys
@@ -12,41 +10,51 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from standins.world import SECRET
+from bellwire.errors import BellwireError
 
-WORKER = Path(__file__).with_name("worker.py")
+UP_S = 60.0  # a worker that is not ready by then does not come up
+
+
+class NotUp(BellwireError):
+    """A worker did not start, or no worker is left."""
 
 
 class Worker:
-    """One process. `ready` once it pumps."""
+    """One process; `ready` once it pumps. What it says goes into `workers.log` in the folder."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self.began = time.monotonic()
         self._log = folder / "workers.log"
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(WORKER)], env=dict(environment), cwd=folder, stdout=subprocess.PIPE, stderr=log
+                [sys.executable, "-m", "bellwire.proving.worker"],
+                env=dict(environment),
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
             )
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
     def _listen(self) -> None:
-        assert self.process.stdout is not None
-        if self.process.stdout.readline().strip() == b"ready":
+        if self.process.stdout is not None and self.process.stdout.readline().strip() == b"ready":
             self._ready.set()
 
     @property
     def ready(self) -> bool:
+        """Whether it works now."""
         return self._ready.is_set() and self.process.poll() is None
 
-    def wait(self, within_s: float = 60.0) -> None:
+    def wait(self, within_s: float = UP_S) -> None:
+        """Come back once it works. Raises NotUp."""
         ends = time.monotonic() + within_s
         while not self._ready.wait(0.05):
-            late = self.process.poll() is not None or time.monotonic() > ends
-            assert not late, f"a worker did not start:\n{self._log.read_text()[-2_000:]}"
+            if self.process.poll() is not None or time.monotonic() > ends:
+                raise NotUp(f"a worker did not start: {self._log.read_text()[-2_000:]}")
 
     def signal(self, number: int) -> None:
+        """Send it a signal."""
         self.process.send_signal(number)
 
     def kill(self) -> float:
@@ -70,19 +78,10 @@ class Worker:
 
 
 class Fleet:
-    """The workers of one database. Closes with all of them gone."""
+    """The workers of one database, whose settings stand in the environment given. Closes with all of them gone."""
 
-    def __init__(self, url: str, folder: Path, *, public_url: str) -> None:
-        self._folder = folder
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("BELLWIRE_")}
-        self._environment = kept | {
-            "BELLWIRE_DATABASE_URL": url,
-            "BELLWIRE_SECRET_KEY": base64.urlsafe_b64encode(SECRET).decode(),
-            "BELLWIRE_PUBLIC_URL": public_url,
-            "BELLWIRE_ALLOW_PRIVATE_ADDRESSES": "1",
-            "BELLWIRE_LOG_LEVEL": "warning",
-            "BELLWIRE_LOG_FORMAT": "json",
-        }
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._environment, self._folder = environment, folder
         self.workers: list[Worker] = []
 
     def __enter__(self) -> Fleet:
@@ -104,14 +103,16 @@ class Fleet:
         """Those that work now."""
         return [worker for worker in self.workers if worker.ready]
 
-    def wait_for_one(self, within_s: float = 60.0) -> None:
-        """Come back once anybody works."""
+    def wait_for_one(self, within_s: float = UP_S) -> None:
+        """Come back once anybody works. Raises NotUp."""
         ends = time.monotonic() + within_s
         while not self.ready():
-            assert time.monotonic() < ends, "no worker came up: see workers.log"
+            if time.monotonic() >= ends:
+                raise NotUp(f"no worker came up: {self._folder / 'workers.log'} says why")
             time.sleep(0.01)
 
     def kill(self, worker: Worker) -> float:
+        """kill -9 one of them; the wall time of it."""
         self.workers.remove(worker)
         return worker.kill()
 

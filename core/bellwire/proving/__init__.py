@@ -1,0 +1,1 @@
+"""What Bellwire promises, shown on the machine where it is to run: `bellwire prove`."""
