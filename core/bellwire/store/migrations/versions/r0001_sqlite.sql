@@ -387,7 +387,7 @@ CREATE TABLE replies (
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_replies_contact ON replies (contact_id, id);
-CREATE INDEX ix_replies_dead ON replies (tenant_id, id) WHERE passed = 'dead';
+CREATE INDEX ix_replies_dead ON replies (tenant_id, passed, id) WHERE passed = 'dead';
 CREATE INDEX ix_replies_parts ON replies (account_id, part_ref) WHERE status = 'part';
 CREATE INDEX ix_replies_tenant ON replies (tenant_id, id);
 CREATE TABLE route_policies (
