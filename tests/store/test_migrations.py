@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from bellwire.errors import ConfigInvalid
 from bellwire.store import migrate, schema
 from bellwire.store.database import open_database
+from whole_tables import LARGE
 
 
 def made(url: str) -> dict[str, Any]:
@@ -53,6 +54,26 @@ def test_migrations_and_code_agree(empty_database_url: str) -> None:
     assert by_migrations.keys() == by_code.keys()
     for table, told in by_code.items():
         assert by_migrations[table] == told, table
+
+
+def test_sqlite_is_told_how_many_rows_there_are(tmp_path: Path) -> None:
+    """Of each index of a table that grows: of one it was not told of it would think as of an empty database's."""
+    url = f"sqlite:///{tmp_path}/bellwire.db"
+    migrate.upgrade(url)
+    engine = open_database(url, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            told = {tuple(row) for row in connection.exec_driver_sql("SELECT tbl, idx FROM sqlite_stat1")}
+            indexes = {
+                tuple(row)
+                for row in connection.exec_driver_sql(
+                    "SELECT m.name, CASE WHEN i.origin = 'pk' AND m.sql LIKE '%WITHOUT ROWID' THEN m.name ELSE i.name END"
+                    " FROM sqlite_master m, pragma_index_list(m.name) i WHERE m.type = 'table'"
+                )
+            }
+    finally:
+        engine.dispose()
+    assert told == {(table, index) for table, index in indexes if table in LARGE} | {(table, None) for table in LARGE}
 
 
 def test_the_code_names_the_newest_revision() -> None:

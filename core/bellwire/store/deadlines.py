@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bellwire.store import schema
+from bellwire.store.retention import oldest
 from bellwire.store.schema import DEADLINE_DONE, DEADLINE_OVER, DEADLINE_WAITING
 from bellwire.store.types import AnyRow
 from bellwire.store.vault import fingerprint
@@ -240,13 +241,11 @@ def remember(connection: sa.Connection, installation_id: UUID, name: str, versio
 
 def forget(connection: sa.Connection, before: datetime, limit: int = 500) -> int:
     """Deadlines that ended before then, and versions of objects of which nothing was told since."""
-    old = connection.execute(sa.select(_d.id).where(_d.status != DEADLINE_WAITING, _d.updated_at < before).limit(limit)).all()
-    connection.execute(sa.delete(schema.deadlines).where(_d.id.in_([one.id for one in old])))
-    stale = connection.execute(sa.select(_v.installation_id, _v.key_hash).where(_v.at < before).order_by(_v.at).limit(limit)).all()
-    if stale:
-        keys = sa.tuple_(_v.installation_id, _v.key_hash).in_([tuple(one) for one in stale])
-        connection.execute(sa.delete(schema.object_versions).where(keys))
-    return len(old) + len(stale)
+    ended = sa.select(_d.id).where(sa.text("deadlines.status > 0"), _d.updated_at < before)
+    old = connection.execute(ended.order_by(_d.updated_at).limit(limit)).all()
+    if old:
+        connection.execute(sa.delete(schema.deadlines).where(_d.id.in_([one.id for one in old])))
+    return len(old) + oldest(connection, _v.at, before, limit)
 
 
 def _told(kind: str) -> str:

@@ -49,7 +49,10 @@ def segments(connection: sa.Connection, account_id: UUID, contact_id: UUID, part
 def waiting_segments(connection: sa.Connection, before: datetime, limit: int) -> Sequence[AnyRow]:
     """Lock and read segments that came before then and still wait for others."""
     statement = (
-        sa.select(schema.replies).where(sa.text("replies.status = 'part'"), _r.received_at <= before).order_by(_r.id).limit(limit)
+        sa.select(schema.replies)
+        .where(sa.text("replies.status = 'part'"), _r.received_at <= before)
+        .order_by(_r.received_at, _r.id)
+        .limit(limit)
     )
     if connection.dialect.name == "postgresql":
         statement = statement.with_for_update(skip_locked=True)

@@ -80,7 +80,7 @@ _theirs = sa.select(_m.id).where(_m.account_id == _d.account_id, _m.carrier_ref 
 _parked_matches = (
     sa.select(schema.dlrs, _theirs.order_by(_m.id.desc()).limit(1).scalar_subquery().label("matched_id"))  # ids may be used again
     .where(sa.text("dlrs.parked"), _d.received_at > sa.bindparam("since", type_=Instant), _theirs.exists())
-    .order_by(_d.id)
+    .order_by(_d.received_at, _d.id)  # by id alone SQLite reads all receipts in that order
     .limit(sa.bindparam("limit"))
 )
 _of_ref = _parked_matches.where(_d.account_id == sa.bindparam("account_id", type_=Id), _d.carrier_ref == sa.bindparam("ref"))

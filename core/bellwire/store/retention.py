@@ -114,24 +114,22 @@ def stand(connection: sa.Connection, what: Kept, at: Place) -> None:
 
 def forget_seen(connection: sa.Connection, before: datetime, limit: int = BATCH) -> int:
     """Dedupe keys from before then."""
-    s = schema.seen.c
-    old = connection.execute(sa.select(s.key_hash, s.kind, s.scope_id).where(s.at < before).order_by(s.at).limit(limit)).all()
-    if not old:
-        return 0
-    keys = sa.tuple_(s.key_hash, s.kind, s.scope_id).in_([tuple(row) for row in old])
-    return connection.execute(sa.delete(schema.seen).where(keys)).rowcount
+    return oldest(connection, schema.seen.c.at, before, limit)
 
 
 def forget_answers(connection: sa.Connection, before: datetime, limit: int = BATCH) -> int:
     """Kept answers of API calls from before then."""
-    i = schema.idempotency.c
-    old = connection.execute(
-        sa.select(i.tenant_id, i.key_hash).where(i.created_at < before).order_by(i.created_at).limit(limit)
-    ).all()
-    if not old:
-        return 0
-    keys = sa.tuple_(i.tenant_id, i.key_hash).in_([tuple(row) for row in old])
-    return connection.execute(sa.delete(schema.idempotency).where(keys)).rowcount
+    return oldest(connection, schema.idempotency.c.created_at, before, limit)
+
+
+def oldest(connection: sa.Connection, at: sa.Column[Any], before: datetime, limit: int = BATCH) -> int:
+    """Remove so many of the rows from before then, the oldest by an indexed time, and whatever is as old as the last of them.
+
+    How many they were. By their time, not by their keys: for a list of keys of several columns SQLite reads the whole table.
+    """
+    old = at < before
+    last = connection.execute(sa.select(at).where(old).order_by(at).offset(limit - 1).limit(1)).scalar()
+    return connection.execute(sa.delete(at.table).where(old if last is None else at <= last)).rowcount
 
 
 def give_up_parked(connection: sa.Connection, before: datetime, limit: int = BATCH) -> int:
@@ -139,7 +137,10 @@ def give_up_parked(connection: sa.Connection, before: datetime, limit: int = BAT
     old = [
         (row.id, row.details)
         for row in connection.execute(
-            sa.select(_d.id, _d.details).where(sa.text("dlrs.parked"), _d.received_at < before).order_by(_d.id).limit(limit)
+            sa.select(_d.id, _d.details)
+            .where(sa.text("dlrs.parked"), _d.received_at < before)
+            .order_by(_d.received_at, _d.id)
+            .limit(limit)
         )
     ]
     for dlr_id, details in old:

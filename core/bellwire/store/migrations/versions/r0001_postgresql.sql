@@ -89,6 +89,7 @@ CREATE TABLE callbacks (
 	error TEXT,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_callbacks_contact ON callbacks (contact_id) WHERE contact_id IS NOT NULL;
 CREATE INDEX ix_callbacks_due ON callbacks (endpoint_id, due, id) WHERE status = 0;
 CREATE INDEX ix_callbacks_endpoint ON callbacks (endpoint_id, id);
 CREATE INDEX ix_callbacks_owner ON callbacks (owner) WHERE status = 1;
@@ -170,6 +171,7 @@ CREATE TABLE deadlines (
 );
 CREATE INDEX ix_deadlines_about ON deadlines (installation_id, about);
 CREATE INDEX ix_deadlines_due ON deadlines (due) WHERE status = 0;
+CREATE INDEX ix_deadlines_ended ON deadlines (updated_at) WHERE status > 0;
 CREATE TABLE decisions (
 	event_id UUID NOT NULL,
 	tenant_id UUID NOT NULL,
@@ -211,6 +213,7 @@ CREATE TABLE events (
 	owner UUID,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_events_dead ON events (tenant_id) WHERE status = 3;
 CREATE INDEX ix_events_pending ON events (due) WHERE status < 2;
 CREATE INDEX ix_events_tenant ON events (tenant_id, id);
 CREATE TABLE idempotency (
@@ -276,6 +279,7 @@ CREATE TABLE ledger (
 	at BIGINT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_ledger_credit ON ledger (tenant_id) WHERE kind = 'credit';
 CREATE INDEX ix_ledger_tenant ON ledger (tenant_id, id);
 CREATE TABLE messages (
 	id UUID NOT NULL,
@@ -324,7 +328,7 @@ CREATE TABLE messages (
 );
 CREATE INDEX ix_messages_claim ON messages (account_id, lane, due, id) WHERE status < 2;
 CREATE INDEX ix_messages_contact ON messages (contact_id, id);
-CREATE INDEX ix_messages_event ON messages (event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX ix_messages_event ON messages (tenant_id, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX ix_messages_owner ON messages (owner) WHERE status = 2;
 CREATE INDEX ix_messages_ref ON messages (account_id, carrier_ref) WHERE carrier_ref IS NOT NULL;
 CREATE INDEX ix_messages_subject ON messages (tenant_id, subject) WHERE status < 2;
@@ -521,6 +525,7 @@ CREATE TABLE write_backs (
 	updated_at BIGINT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_write_backs_contact ON write_backs (contact_id) WHERE contact_id IS NOT NULL;
 CREATE INDEX ix_write_backs_due ON write_backs (installation_id, due, id) WHERE status = 0;
 CREATE INDEX ix_write_backs_message ON write_backs (message_id);
 CREATE INDEX ix_write_backs_object ON write_backs (installation_id, subject) WHERE status < 2;

@@ -89,6 +89,7 @@ CREATE TABLE callbacks (
 	error TEXT,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_callbacks_contact ON callbacks (contact_id) WHERE contact_id IS NOT NULL;
 CREATE INDEX ix_callbacks_due ON callbacks (endpoint_id, due, id) WHERE status = 0;
 CREATE INDEX ix_callbacks_endpoint ON callbacks (endpoint_id, id);
 CREATE INDEX ix_callbacks_owner ON callbacks (owner) WHERE status = 1;
@@ -170,6 +171,7 @@ CREATE TABLE deadlines (
 );
 CREATE INDEX ix_deadlines_about ON deadlines (installation_id, about);
 CREATE INDEX ix_deadlines_due ON deadlines (due) WHERE status = 0;
+CREATE INDEX ix_deadlines_ended ON deadlines (updated_at) WHERE status > 0;
 CREATE TABLE decisions (
 	event_id BLOB NOT NULL,
 	tenant_id BLOB NOT NULL,
@@ -211,6 +213,7 @@ CREATE TABLE events (
 	owner BLOB,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_events_dead ON events (tenant_id) WHERE status = 3;
 CREATE INDEX ix_events_pending ON events (due) WHERE status < 2;
 CREATE INDEX ix_events_tenant ON events (tenant_id, id);
 CREATE TABLE idempotency (
@@ -276,6 +279,7 @@ CREATE TABLE ledger (
 	at BIGINT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_ledger_credit ON ledger (tenant_id) WHERE kind = 'credit';
 CREATE INDEX ix_ledger_tenant ON ledger (tenant_id, id);
 CREATE TABLE messages (
 	id BLOB NOT NULL,
@@ -324,7 +328,7 @@ CREATE TABLE messages (
 );
 CREATE INDEX ix_messages_claim ON messages (account_id, lane, due, id) WHERE status < 2;
 CREATE INDEX ix_messages_contact ON messages (contact_id, id);
-CREATE INDEX ix_messages_event ON messages (event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX ix_messages_event ON messages (tenant_id, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX ix_messages_owner ON messages (owner) WHERE status = 2;
 CREATE INDEX ix_messages_ref ON messages (account_id, carrier_ref) WHERE carrier_ref IS NOT NULL;
 CREATE INDEX ix_messages_subject ON messages (tenant_id, subject) WHERE status < 2;
@@ -523,7 +527,94 @@ CREATE TABLE write_backs (
 	updated_at BIGINT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE INDEX ix_write_backs_contact ON write_backs (contact_id) WHERE contact_id IS NOT NULL;
 CREATE INDEX ix_write_backs_due ON write_backs (installation_id, due, id) WHERE status = 0;
 CREATE INDEX ix_write_backs_message ON write_backs (message_id);
 CREATE INDEX ix_write_backs_object ON write_backs (installation_id, subject) WHERE status < 2;
 CREATE INDEX ix_write_backs_owner ON write_backs (owner) WHERE status = 1;
+ANALYZE sqlite_master;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('attempts', NULL, '1000000'),
+	('attempts', 'ix_attempts_message', '1000000 2'),
+	('attempts', 'sqlite_autoindex_attempts_1', '1000000 1'),
+	('audit', NULL, '1000000'),
+	('audit', 'ix_audit_unsealed', '100 1'),
+	('audit', 'ix_audit_tenant', '1000000 100000 1'),
+	('audit', 'sqlite_autoindex_audit_2', '1000000 1'),
+	('audit', 'sqlite_autoindex_audit_1', '1000000 1'),
+	('callbacks', NULL, '1000000'),
+	('callbacks', 'ix_callbacks_owner', '100 20'),
+	('callbacks', 'ix_callbacks_endpoint', '1000000 100000 1'),
+	('callbacks', 'ix_callbacks_due', '10000 1000 5 1'),
+	('callbacks', 'ix_callbacks_contact', '10000 5'),
+	('callbacks', 'sqlite_autoindex_callbacks_1', '1000000 1'),
+	('consents', NULL, '1000000'),
+	('consents', 'ix_consents_contact', '1000000 2 1'),
+	('consents', 'sqlite_autoindex_consents_1', '1000000 1'),
+	('contacts', NULL, '1000000'),
+	('contacts', 'sqlite_autoindex_contacts_2', '1000000 100000 1'),
+	('contacts', 'sqlite_autoindex_contacts_1', '1000000 1'),
+	('deadlines', NULL, '100000'),
+	('deadlines', 'ix_deadlines_ended', '90000 2'),
+	('deadlines', 'ix_deadlines_due', '10000 2'),
+	('deadlines', 'ix_deadlines_about', '100000 10000 3'),
+	('deadlines', 'sqlite_autoindex_deadlines_2', '100000 10000 1'),
+	('deadlines', 'sqlite_autoindex_deadlines_1', '100000 1'),
+	('decisions', NULL, '1000000'),
+	('decisions', 'sqlite_autoindex_decisions_1', '1000000 1'),
+	('dlrs', NULL, '1000000'),
+	('dlrs', 'ix_dlrs_parked', '100 50 1'),
+	('dlrs', 'ix_dlrs_message', '1000000 2'),
+	('dlrs', 'sqlite_autoindex_dlrs_1', '1000000 1'),
+	('events', NULL, '1000000'),
+	('events', 'ix_events_tenant', '1000000 100000 1'),
+	('events', 'ix_events_pending', '100 1'),
+	('events', 'ix_events_dead', '100 10'),
+	('events', 'sqlite_autoindex_events_1', '1000000 1'),
+	('idempotency', NULL, '50000'),
+	('idempotency', 'ix_idempotency_created', '50000 1'),
+	('idempotency', 'sqlite_autoindex_idempotency_1', '50000 5000 1'),
+	('jobs', NULL, '10000'),
+	('jobs', 'ix_jobs_tenant', '10000 1000 1'),
+	('jobs', 'sqlite_autoindex_jobs_1', '10000 1'),
+	('ledger', NULL, '1000000'),
+	('ledger', 'ix_ledger_tenant', '1000000 100000 1'),
+	('ledger', 'ix_ledger_credit', '100 10'),
+	('ledger', 'sqlite_autoindex_ledger_1', '1000000 1'),
+	('messages', NULL, '1000000'),
+	('messages', 'ix_messages_tenant', '1000000 100000 1'),
+	('messages', 'ix_messages_subject', '10000 5000 2'),
+	('messages', 'ix_messages_ref', '1000000 100000 1'),
+	('messages', 'ix_messages_owner', '200 50'),
+	('messages', 'ix_messages_event', '1000000 100000 2'),
+	('messages', 'ix_messages_contact', '1000000 10 1'),
+	('messages', 'ix_messages_claim', '10000 5000 2000 2 1'),
+	('messages', 'sqlite_autoindex_messages_1', '1000000 1'),
+	('object_versions', NULL, '100000'),
+	('object_versions', 'ix_object_versions_at', '100000 2'),
+	('object_versions', 'object_versions', '100000 10000 1'),
+	('replies', NULL, '100000'),
+	('replies', 'ix_replies_tenant', '100000 10000 1'),
+	('replies', 'ix_replies_parts', '100 20 2'),
+	('replies', 'ix_replies_dead', '100 10 10 1'),
+	('replies', 'ix_replies_contact', '100000 5 1'),
+	('replies', 'sqlite_autoindex_replies_1', '100000 1'),
+	('seen', NULL, '1000000'),
+	('seen', 'ix_seen_at', '1000000 2'),
+	('seen', 'seen', '1000000 2 1 1'),
+	('staff', NULL, '10000'),
+	('staff', 'ix_staff_tenant', '10000 1000 1'),
+	('staff', 'ix_staff_contact', '10000 2'),
+	('staff', 'sqlite_autoindex_staff_2', '10000 1000 1'),
+	('staff', 'sqlite_autoindex_staff_1', '10000 1'),
+	('staff_refs', NULL, '20000'),
+	('staff_refs', 'ix_staff_refs_staff', '20000 2'),
+	('staff_refs', 'sqlite_autoindex_staff_refs_2', '20000 2000 500 1'),
+	('staff_refs', 'sqlite_autoindex_staff_refs_1', '20000 1'),
+	('write_backs', NULL, '1000000'),
+	('write_backs', 'ix_write_backs_owner', '100 20'),
+	('write_backs', 'ix_write_backs_object', '10000 1000 2'),
+	('write_backs', 'ix_write_backs_message', '1000000 3'),
+	('write_backs', 'ix_write_backs_due', '10000 1000 5 1'),
+	('write_backs', 'ix_write_backs_contact', '10000 5'),
+	('write_backs', 'sqlite_autoindex_write_backs_1', '1000000 1');
