@@ -231,6 +231,28 @@ def test_a_failing_carrier_is_left_and_found_again(two: World, line: Line, backu
     assert both == [], "none at both carriers"
 
 
+@pytest.mark.parametrize("trouble", ["its breaker opens", "it is paused"])
+def test_what_may_have_left_goes_to_nobody_else(make_world: Callable[..., World], backup: Line, trouble: str) -> None:
+    """The carrier recognises a repeated reference and is asked again; the backup would not, and is never asked."""
+    sure = Line("sure", Capability.IDEMPOTENT_BY_REFERENCE)
+    sure.answer = says(ErrorClass.AMBIGUOUS)
+    world = make_world(sure, backup)
+    primary = world.account("sure")
+    world.policy(primary=[primary], backup=[world.account("backup")])
+    world.send_many(40)
+    world.pump(room=16)
+    until(lambda: len(sure.times) >= health.MIN_CALLS)
+    if trouble == "it is paused":
+        world.set_account(primary, status="paused")
+    until(lambda: len(backup.times) >= 10, "what nobody has tried yet goes the other way", within_s=20)
+    _settle_down(2.5)  # two sweeps and more
+    assert set(backup.times) & set(sure.times) == set()
+    world.clock.forward(days=2)
+    until(lambda: not any(world.statuses()[name] for name in ("queued", "sending")), within_s=20)
+    assert set(backup.times) & set(sure.times) == set()
+    assert {world.status(one) for one in sure.times} == {Status.UNKNOWN}
+
+
 def test_a_bad_carrier_gets_one_probe_at_a_time(world: World, line: Line) -> None:
     line.answer = says(ErrorClass.CARRIER_DOWN)
     world.account("line")
