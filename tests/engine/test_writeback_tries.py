@@ -78,6 +78,32 @@ def test_after_an_hour_without_the_platform_everything_is_written_once(
     assert desk.states() == {JOB_DONE: 1_000}
 
 
+@pytest.mark.parametrize(("label", "error"), DOWN, ids=[row[0] for row in DOWN])
+def test_of_several_steps_the_later_ones_wait_with_the_one_that_failed(
+    label: str, error: Exception, desk: Desk, platform: Platform, shift: Shift
+) -> None:
+    """A person's consent for two purposes goes out one after the other: the second has not used up a try, and lost nothing."""
+    shop, person = desk.installation(), desk.contact()
+    down = [True]
+
+    def behave(_: str) -> None:
+        if down:
+            raise error
+
+    platform.behave = behave
+    desk.consent(shop, person, "opted_out")
+    desk.consent(shop, person, "opted_out", purpose="transactional")
+    shift.wait(5)
+    first, second = desk.write_backs()
+    assert (first.status, second.status) == (JOB_QUEUED, JOB_QUEUED)
+    assert second.attempts == 0
+    assert first.due == second.due
+    assert not any("broke" in (row.error or "") for row in (first, second))
+    down.clear()
+    shift.wait(600, every=30)
+    assert desk.states() == {JOB_DONE: 2}
+
+
 def test_one_object_that_always_fails_does_not_hold_up_the_others(desk: Desk, platform: Platform, shift: Shift) -> None:
     shop = desk.installation()
     messages = desk.messages(100)

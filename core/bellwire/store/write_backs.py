@@ -62,6 +62,7 @@ _COLUMNS = (
     _w.status,
     _w.attempts,
     _w.due,
+    _w.error,
     _m.status.label("message_status"),
     _m.text.label("message_text"),
     _m.event_id.label("message_event"),
