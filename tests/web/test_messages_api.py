@@ -119,6 +119,25 @@ def test_from_a_template(ready: Any) -> None:
     assert (missing.status_code, missing.json["errors"][0]["field"]) == (422, "variables.code")
 
 
+def test_a_templates_purpose_is_the_texts(ready: Any) -> None:
+    """What was approved as marketing asks for consent to marketing, also where the caller says nothing or something else."""
+    bodies = {"en": "Two for one today. Reply STOP to opt out"}
+    ready.a.post("/v1/templates", {"name": "offer", "purpose": "marketing", "bodies": bodies})
+    ready.a.post("/v1/templates/offer/versions/1/approve")
+    text = {"to": TO, "template": "offer"}
+    for given in ({}, {"purpose": "marketing"}):
+        made = ready.a.post("/v1/messages", {**text, **given}).json
+        assert (made["purpose"], made["status"], made["reason"]) == ("marketing", "refused", "no_consent")
+    for other in ("transactional", "otp"):
+        answer = ready.a.post("/v1/messages", {**text, "purpose": other})
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "purpose")
+        assert answer.json["errors"][0]["code"] == "purpose_mismatch"
+    ready.a.post("/v1/templates", {"name": "code", "purpose": "otp", "bodies": {"en": "Code 123"}})
+    ready.a.post("/v1/templates/code/versions/1/approve")
+    assert ready.a.post("/v1/messages", {"to": TO, "template": "code"}).json["lane"] == "otp"
+    assert ready.a.post("/v1/messages", SEND).json["purpose"] == "transactional"
+
+
 def test_a_scheduled_text_waits(ready: Any) -> None:
     message = ready.a.post("/v1/messages", {**SEND, "send_at": "2026-03-02T15:00:00+05:00", "expires_in": "1h"}).json
     assert (message["status"], message["send_at"], message["expires_at"]) == (

@@ -22,7 +22,9 @@ from bellwire.store.schema import STATUS_OF
 @click.option("--template", default=None, help="A template's name instead of a text.")
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A template's variable, as in order.name=#1001.")
 @click.option("--locale", default="", help="The language to write in.")
-@click.option("--purpose", type=click.Choice([str(one) for one in Purpose]), default="transactional", show_default=True)
+@click.option(
+    "--purpose", type=click.Choice([str(one) for one in Purpose]), default=None, help="Default: the template's, or transactional."
+)
 @click.option("--at", default=None, help="When: 2h, or 2026-12-01T09:00:00+05:00. Default: now.")
 @json_option
 @click.pass_context
@@ -34,7 +36,7 @@ def send(
     template: str | None,
     values: tuple[str, ...],
     locale: str,
-    purpose: str,
+    purpose: str | None,
     at: str | None,
     as_json: bool,
 ) -> None:
@@ -52,7 +54,7 @@ def send(
         template=template,
         variables=dict(_pair(one) for one in values),
         locale=locale,
-        purpose=Purpose(purpose),
+        purpose=Purpose(purpose) if purpose else None,
         send_at=at,
     )
     with opened_engine(setup) as engine:

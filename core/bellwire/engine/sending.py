@@ -15,6 +15,7 @@ from bellwire.domain import msisdn as numbers
 from bellwire.domain.consent import Standing
 from bellwire.domain.decide import prepare, write
 from bellwire.domain.settle import Draft, Person, Planned, settle
+from bellwire.domain.tenant import TenantConfig
 from bellwire.domain.when import parse_when
 from bellwire.engine.configs import Held
 from bellwire.engine.intake import GROUP, configured
@@ -36,14 +37,17 @@ MAX_BODY = 1_600  # characters; carriers take no more
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRequest:
-    """One text to send. Either `body` or `template` (with `variables`, nested or with dotted names). `expires_in_s`: seconds."""
+    """One text to send. Either `body` or `template` (with `variables`, nested or with dotted names). `expires_in_s`: seconds.
+
+    `purpose` None: the template's; of a text of one's own transactional.
+    """
 
     to: str = field(repr=False)
     body: str | None = field(default=None, repr=False)
     template: str | None = None
     locale: str = ""
     variables: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    purpose: Purpose = Purpose.TRANSACTIONAL
+    purpose: Purpose | None = None
     sender_id: str = ""
     carrier: str = ""
     encoding: str = segments.AUTO
@@ -127,9 +131,10 @@ def draft_of(held: Held, engine: Engine, request: SendRequest, now: datetime) ->
     if request.encoding not in (segments.AUTO, "gsm7", "ucs2"):
         raise FieldInvalid("encoding", "must be auto, gsm7 or ucs2", "unknown_encoding")
     send_at = parse_when(request.send_at, now) if request.send_at is not None else None
+    purpose = _purpose(config, request)
     zones = numbers.timezones_of(msisdn) or ((config.timezone,) if config.timezone else ())
     base: dict[str, Any] = {
-        "purpose": request.purpose,
+        "purpose": purpose,
         "basis": "api",
         "msisdn": msisdn,
         "timezones": zones,
@@ -138,7 +143,7 @@ def draft_of(held: Held, engine: Engine, request: SendRequest, now: datetime) ->
         "carrier": request.carrier,
         "send_at": send_at,
         "ttl": timedelta(seconds=request.expires_in_s) if request.expires_in_s is not None else None,
-        "caps": limits.OTP_CAPS if request.purpose is Purpose.OTP else (limits.RUNAWAY,),
+        "caps": limits.OTP_CAPS if purpose is Purpose.OTP else (limits.RUNAWAY,),
     }
     if request.template is not None:
         return _from_template(engine, held, request, base, msisdn)
@@ -148,6 +153,16 @@ def draft_of(held: Held, engine: Engine, request: SendRequest, now: datetime) ->
     if len(body) > MAX_BODY:
         raise FieldInvalid("body", f"has {len(body)} characters; {MAX_BODY} is the most", "too_long")
     return Draft(**base, text=_ready(body, {}, request.encoding, "body"))
+
+
+def _purpose(config: TenantConfig, request: SendRequest) -> Purpose:
+    """What the text is for. What was approved as marketing stays marketing, whoever sends it: consent and hours hang on it."""
+    template = config.templates.get(request.template or "")
+    if template is None:
+        return request.purpose or Purpose.TRANSACTIONAL
+    if template.purpose is Purpose.MARKETING and request.purpose not in (None, Purpose.MARKETING):
+        raise FieldInvalid("purpose", f"the template {template.name} is for marketing: leave purpose out", "purpose_mismatch")
+    return request.purpose or template.purpose
 
 
 def _from_template(engine: Engine, held: Held, request: SendRequest, base: Mapping[str, Any], msisdn: Msisdn) -> Draft:

@@ -37,7 +37,9 @@ class MessageRequest(Model):
     template: PathName | None = None
     locale: Locale | None = None
     variables: Annotated[dict[str, JsonValue] | None, Field(max_length=500)] = None
-    purpose: Purpose = Purpose.TRANSACTIONAL
+    purpose: Annotated[
+        Purpose | None, Field(description="The template's when left out; of a text of your own `transactional`.")
+    ] = None
     sender_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     carrier: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     encoding: EncodingChoice = EncodingChoice.AUTO
