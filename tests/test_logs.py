@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import bellwire
 import pytest
 import structlog
 from bellwire import PayloadInvalid, Status
@@ -75,6 +77,29 @@ def test_a_line_says_what_happened(lines: io.StringIO) -> None:
         "code": "404",
         "ok": True,
     }
+
+
+def test_the_standard_librarys_way_says_the_same(lines: io.StringIO) -> None:
+    plain = logging.getLogger("bellwire.tried")
+    with bound(tenant="shop"):
+        plain.warning("a webhook was refused", extra={"connector": "shopify", "reason": "to +998901234567", "unheard_of": "x"})
+    logging.getLogger("somebody").warning("odd", extra={"connector": "shopify"})
+    ours, theirs = written(lines)
+    assert (ours["connector"], ours["tenant"], ours["unheard_of"]) == ("shopify", "shop", "…")
+    assert "998901234567" not in str(ours["reason"])
+    assert ours["event"] == "a webhook was refused"
+    assert "connector" not in theirs
+
+
+def test_every_field_that_our_code_names_may_pass() -> None:
+    """A name that no wall knows is printed as "…", and one of the line's own would take its place."""
+    root, unknown = Path(bellwire.__file__).parents[2], set()
+    for path in (one for folder in ("core", "connectors", "webhooks_app") for one in (root / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
+                unknown |= {(path.name, key.value) for key in node.value.keys if isinstance(key, ast.Constant)}
+    assert unknown, "there are such lines"
+    assert {one for one in unknown if one[1] not in WORDS | NUMBERS | {"fields"}} == set()
 
 
 def test_levels(lines: io.StringIO) -> None:

@@ -6,7 +6,8 @@ passes as text is masked besides: see `masking`. A module writes
     log = logger(__name__)
     log.info("message.sent", message=shown_id, carrier="twilio", duration_ms=12)
 
-and costs nothing on import: structlog is loaded by `configure`, in the process that serves.
+or, with the standard library's own logger, `log.warning("a worker died", extra={"worker": worker.hex})`. It costs nothing on
+import: structlog is loaded by `configure`, in the process that serves.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ WORDS = frozenset({
     "account", "attempt_id", "callback", "campaign", "carrier", "carrier_account", "code", "command", "connector", "country",
     "database", "distribution", "error", "error_class", "event_id", "event_type", "field", "file", "hook", "host",
     "installation", "job", "key_id", "kind", "lane", "message", "method", "migration", "outcome", "place", "plugin",
-    "platform", "purpose", "reason", "reply", "request_id", "revision", "route", "sender", "setting", "span_id", "state",
+    "platform", "privacy_request", "purpose", "reason", "reply", "request_id", "revision", "route", "sender", "setting", "span_id", "state",
     "status", "step", "subject_kind", "target", "template", "tenant", "trace_id", "trigger", "user_id", "version", "what",
     "why", "worker", "write_back",
 })  # fmt: skip
@@ -39,8 +40,8 @@ WORDS = frozenset({
 #: Fields that are numbers, or yes and no.
 NUMBERS = frozenset({
     "after_s", "age_s", "attempt", "backlog", "beat", "count", "dropped", "duration_ms", "epoch", "exit_code", "http_status",
-    "line", "limit_s", "ok", "pid", "port", "position", "rate", "rows", "segments", "size_bytes", "stuck", "threads", "total",
-    "tries", "ttl_s", "wait_ms", "workers",
+    "line", "limit_s", "lost", "ok", "pid", "port", "position", "rate", "rows", "segments", "sent", "size_bytes", "stuck", "threads",
+    "total", "tries", "ttl_s", "wait_ms", "waiting", "workers",
 })  # fmt: skip
 
 #: Ours; every other logger (urllib3, aiohttp, granian, pyactiveresource, asyncio…) speaks from WARNING on.
@@ -61,6 +62,8 @@ _NAME = re.compile(r"[a-z_]{1,20}")  # as a programmer writes it; not a header o
 _TRACES = frozenset({"request_id", "span_id", "trace_id"})  # look like tokens, are none
 _TRACE = re.compile(r"[0-9a-f-]{16,36}")
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[-#0 +]*[\d*]*(?:\.[\d*]+)?[a-zA-Z]")
+#: What the standard library itself keeps in a record, and what it and pytest add later.
+_OF_LOGGING = frozenset(logging.makeLogRecord({}).__dict__) | {"asctime", "fields", "message", "taskName"}
 _bound: ContextVar[Mapping[str, object]] = ContextVar("bellwire_log_fields", default=MappingProxyType({}))
 
 
@@ -147,6 +150,13 @@ def _event(record: logging.LogRecord) -> str:
     return mask(_PLACEHOLDER.sub(HIDDEN, str(record.msg)))
 
 
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """What a line was given besides its event, and what stands around it (`bound`). The formatter runs in the writer's own thread."""
+    ours = record.name.partition(".")[0] in OURS  # what a library keeps in its records is not for our lines
+    given = {name: value for name, value in record.__dict__.items() if name not in _OF_LOGGING} if ours else {}
+    return {**_bound.get(), **given, **getattr(record, "fields", {})}
+
+
 class _Formatter(logging.Formatter):
     """Builds a line's fields from any record, ours or a library's, and has structlog write them."""
 
@@ -160,7 +170,7 @@ class _Formatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": _event(record),
-            **allowed(getattr(record, "fields", {})),
+            **allowed(_fields(record)),
         }
         if record.exc_info and record.exc_info[1] is not None:
             fields["exception"] = told(record.exc_info[1])

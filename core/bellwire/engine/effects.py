@@ -93,7 +93,9 @@ def _statements(ground: Ground, source: Source) -> Iterator[tuple[Msisdn, Statem
                         purpose=hint.purpose, state=hint.state, source=source, at=hint.at, proof=hint.proof[:_PROOF_MAX]
                     )
                 except ValueError as e:
-                    log.warning("a platform's consent is left out", extra={"event": show("evt", ground.event_id), "reason": str(e)})
+                    log.warning(
+                        "a platform's consent is left out", extra={"event_id": show("evt", ground.event_id), "reason": str(e)}
+                    )
                     continue
                 yield msisdn, made
 
@@ -179,7 +181,9 @@ def _asked(kind: str, ground: Ground, connection: sa.Connection) -> None:
     """The platform wants one person's data, or wants it gone: kept as a request, which the jobs work on."""
     wanted = wanted_in(ground.event, ground.countries)
     if wanted.is_empty:
-        log.warning("a privacy request names nobody", extra={"event": show("evt", ground.event_id), "type": ground.event.type})
+        log.warning(
+            "a privacy request names nobody", extra={"event_id": show("evt", ground.event_id), "event_type": ground.event.type}
+        )
         return
     _request(ground, connection, kind, wanted.document())
 

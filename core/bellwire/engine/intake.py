@@ -123,7 +123,7 @@ def prepare(
     for event, event_id in told:
         made = None if can_fetch and event.fetch else next(decided)
         if isinstance(made, Exception):  # whatever a plugin, a template or our own code does, the event is kept and tried again
-            about = {"event": show("evt", event_id), "type": event.type}
+            about = {"event_id": show("evt", event_id), "event_type": event.type}
             log.error("deciding failed; the event is pending", exc_info=made, extra=about)
         maker, decision = made if isinstance(made, tuple) else (_maker(engine, held, now), None)
         status = schema.EVENT_DECIDED if decision is not None else schema.EVENT_PENDING

@@ -45,7 +45,7 @@ def settle(connection: sa.Connection, accounts: Accounts, followups: Followups, 
     dispatch.add_attempts(connection, [_attempt(row, mark, now) for row, mark in begun])
     _follow(accounts, followups, lost, Status.UNKNOWN, now)
     _follow(accounts, followups, [row for row, _ in taken], Status.SENT, now)
-    log.warning("dead workers were sending", extra={"unknown": len(lost), "sent": len(taken), "waiting_again": len(waits)})
+    log.warning("dead workers were sending", extra={"lost": len(lost), "sent": len(taken), "waiting": len(waits)})
 
 
 def _follow(accounts: Accounts, followups: Followups, rows: Sequence[AnyRow], status: Status, now: datetime) -> None:

@@ -171,7 +171,7 @@ def _kept_apart(engine: Engine, row: AnyRow) -> Iterator[None]:
         wait_s = e.retry_after_s if e.retry is not Retry.NEVER else None
         _failed(engine, row, f"{type(e).__name__}: {e}", wait_s)
     except Exception as e:
-        log.exception("an event can't be decided", extra={"event": show("evt", row.id), "type": row.type})
+        log.exception("an event can't be decided", extra={"event_id": show("evt", row.id), "event_type": row.type})
         _failed(engine, row, f"{type(e).__name__}: deciding failed", None)
 
 
@@ -186,7 +186,9 @@ def _failed(engine: Engine, row: AnyRow, why: str, wait_s: float | None) -> None
     wait = max(wait_s or 0.0, _WAITS_S[min(row.attempts, len(_WAITS_S)) - 1])
     due = None if last else engine.now() + timedelta(seconds=wait)
     if last:
-        log.warning("an event is a dead letter", extra={"event": show("evt", row.id), "type": row.type, "reason": why[:80]})
+        log.warning(
+            "an event is a dead letter", extra={"event_id": show("evt", row.id), "event_type": row.type, "reason": why[:80]}
+        )
     try:
         engine.write(lambda connection: pending.failed(connection, row.id, row.attempts, due, why))
     except StoreUnavailable:

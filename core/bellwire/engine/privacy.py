@@ -98,7 +98,7 @@ def step(engine: Engine) -> int:
         except StoreUnavailable:
             return len(rows)  # the lease brings it back
         except Exception as e:  # the worker's loop: one request's failure stays its own
-            log.exception("a privacy request failed", extra={"request": show("prv", row.id)})
+            log.exception("a privacy request failed", extra={"privacy_request": show("prv", row.id)})
             _put_off(engine, row, _TRY_AGAIN, type(e).__name__)
     return len(rows)
 

@@ -119,7 +119,7 @@ def effects(ground: Ground) -> Sequence[Callable[[sa.Connection], None]]:
     try:
         made = _entry_of(ground, person)
     except FieldInvalid as e:
-        log.warning("a worker can't be kept", extra={"event": show("evt", ground.event_id), "field": e.field})
+        log.warning("a worker can't be kept", extra={"event_id": show("evt", ground.event_id), "field": e.field})
         return []
     return [partial(_keep, ground, made)]
 
