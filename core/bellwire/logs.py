@@ -32,16 +32,16 @@ WORDS = frozenset({
     "account", "attempt_id", "callback", "campaign", "carrier", "carrier_account", "code", "command", "connector", "country",
     "database", "distribution", "error", "error_class", "event_id", "event_type", "field", "file", "hook", "host",
     "installation", "job", "key_id", "kind", "lane", "message", "method", "migration", "outcome", "place", "plugin",
-    "platform", "privacy_request", "purpose", "reason", "reply", "request_id", "revision", "route", "sender", "setting", "span_id", "state",
-    "status", "step", "subject_kind", "target", "template", "tenant", "trace_id", "trigger", "user_id", "version", "what",
-    "why", "worker", "write_back",
+    "platform", "privacy_request", "purpose", "reason", "reply", "request_id", "revision", "route", "sender", "setting",
+    "span_id", "state", "status", "step", "subject_kind", "target", "template", "tenant", "trace_id", "trigger", "user_id",
+    "version", "what", "why", "worker", "write_back",
 })  # fmt: skip
 
 #: Fields that are numbers, or yes and no.
 NUMBERS = frozenset({
     "after_s", "age_s", "attempt", "backlog", "beat", "count", "dropped", "duration_ms", "epoch", "exit_code", "http_status",
-    "line", "limit_s", "lost", "ok", "pid", "port", "position", "rate", "rows", "segments", "sent", "size_bytes", "stuck", "threads",
-    "total", "tries", "ttl_s", "wait_ms", "waiting", "workers",
+    "line", "limit_s", "lost", "ok", "pid", "port", "position", "rate", "rows", "segments", "sent", "size_bytes", "stuck",
+    "threads", "total", "tries", "ttl_s", "wait_ms", "waiting", "workers",
 })  # fmt: skip
 
 #: Ours; every other logger (urllib3, aiohttp, granian, pyactiveresource, asyncio…) speaks from WARNING on.
@@ -151,7 +151,7 @@ def _event(record: logging.LogRecord) -> str:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """What a line was given besides its event, and what stands around it (`bound`). The formatter runs in the writer's own thread."""
+    """What a line was given besides its event, and what stands around it (`bound`): the formatter runs in the writer's thread."""
     ours = record.name.partition(".")[0] in OURS  # what a library keeps in its records is not for our lines
     given = {name: value for name, value in record.__dict__.items() if name not in _OF_LOGGING} if ours else {}
     return {**_bound.get(), **given, **getattr(record, "fields", {})}

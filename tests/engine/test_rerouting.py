@@ -171,6 +171,26 @@ def test_an_account_that_is_paused_waits_without_a_backup(world: World, line: Li
     world.wait(made, Status.SENT)
 
 
+def test_what_comes_while_the_only_account_is_paused_waits_for_it(world: World, line: Line) -> None:
+    account = world.account("line")
+    world.set_account(account, status="paused")
+    made = world.send()
+    world.pump()
+    _settle_down()
+    assert (world.status(made), line.sent) == (Status.QUEUED, [])
+    world.set_account(account, status="active")
+    world.wait(made, Status.SENT)
+
+
+def test_what_comes_while_an_account_is_paused_goes_by_the_backup(two: World, line: Line, backup: Line) -> None:
+    primary = two.one(sa.select(schema.carrier_accounts.c.id).where(schema.carrier_accounts.c.carrier == "line")).id
+    two.set_account(primary, status="paused")
+    made = two.send()
+    two.pump()
+    two.wait(made, Status.SENT)
+    assert (line.sent, set(backup.times)) == ([], {made})
+
+
 def _stored_at(world: World, account: Any) -> Any:
     """A message that was stored while the account was still active."""
     world.set_account(account, status="active")

@@ -17,6 +17,7 @@ from bellwire.engine.configs import Held
 from bellwire.engine.runtime import Engine
 from bellwire.ids import parse_id, show
 from bellwire.model import Carrier, Purpose
+from bellwire.store.carrier_accounts import ACTIVE, PAUSED
 
 
 def route(
@@ -82,15 +83,15 @@ def _parsed(document: str) -> Policy:
 
 
 def facts(account: HeldAccount, carriers: Mapping[str, Carrier], *, healthy: bool) -> AccountFacts:
-    """What routing asks of an account."""
+    """What routing asks of an account. One that is paused takes nothing now, and messages wait for it if nobody else may."""
     value = account.value
     carrier = carriers.get(value.carrier)
     sender_id = str(value.settings.get("sender_id") or "")
     return AccountFacts(
         id=show("acc", value.id),
         carrier=value.carrier,
-        enabled=account.status == "active" and carrier is not None,
-        healthy=healthy,
+        enabled=account.status in (ACTIVE, PAUSED) and carrier is not None,
+        healthy=healthy and account.status == ACTIVE,
         countries=frozenset(value.settings.get("countries", ())),
         senders=(Sender(sender_id=sender_id, default=True),) if sender_id else (),
         sender_required=carrier is not None and any(one.name == "sender_id" and one.required for one in carrier.settings),
