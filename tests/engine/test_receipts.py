@@ -13,9 +13,9 @@ from bellwire.engine import dlrs
 from bellwire.errors import ErrorClass
 from bellwire.ids import show
 from bellwire.model import Dlr, Status
-from bellwire.store import schema
+from bellwire.store import messages, schema
 from standins.line import Line, accepted, says, when
-from standins.world import World, number, order, until
+from standins.world import ALICE, World, number, order, until
 
 
 def told(ref: str, status: Status | None = Status.DELIVERED, **more: object) -> Dlr:
@@ -259,3 +259,31 @@ def test_many_receipts_in_random_order_leave_every_message_right(
     wrong = {str(made): (world.status(made), status) for made, status in expected.items() if world.status(made) is not status}
     assert wrong == {}
     assert max(line.times.values()) == 1
+
+
+# -- what people see ------------------------------------------------------------------------------------------------
+
+
+def test_what_the_carrier_reported_stands_in_the_messages_why(world: World, line: Line) -> None:
+    """A text that did not come: what the carrier said of it, in its own words, without the number it may name."""
+    account = world.account("line")
+    made = world.send()
+    world.pump()
+    world.wait(made, Status.SENT)
+    said = {
+        "raw_status": "failed",
+        "raw_code": "30007",
+        "error_class": ErrorClass.BLOCKED_CONTENT,
+        "raw_text": f"filtered, to {ALICE}",
+    }
+    world.receipt(account, Dlr(carrier_ref="", status=None, raw_status="accepted"), message_id=made)
+    world.receipt(account, Dlr(carrier_ref="", status=Status.FAILED, **said), message_id=made)
+    with world.engine.store.for_tenant(world.tenant_id).reading() as connection:
+        message = messages.get(connection, world.engine.vault, made)
+    assert message.status is Status.FAILED
+    receipts = [(one.outcome, one.detail) for one in message.why if one.step == "receipt"]
+    assert receipts[0] == ("unknown", "accepted")
+    assert receipts[1][0] == "failed"
+    assert (receipts[1][1] or "").startswith("failed, 30007, blocked_content, filtered, to ")
+    assert ALICE not in (receipts[1][1] or "")
+    assert [one.at for one in message.why] == sorted(one.at for one in message.why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from bellwire.errors import NotFound
 from bellwire.ids import first_id, show
+from bellwire.masking import mask
 from bellwire.model import Msisdn, Purpose, Status
 from bellwire.store import schema
 from bellwire.store.paging import Page, page
@@ -22,6 +24,7 @@ from bellwire.store.vault import BlindIndex, Vault
 
 _m, _c, _a, _t = schema.messages.c, schema.contacts.c, schema.attempts.c, schema.triggers.c
 _k, _w, _i, _d = schema.carrier_accounts.c, schema.write_backs.c, schema.installations.c, schema.decisions.c
+_r = schema.dlrs.c
 
 _JOB_WORDS = {
     schema.JOB_QUEUED: "queued",
@@ -181,6 +184,11 @@ _WRITE_BACKS = (
     .where(scope(schema.write_backs), _w.message_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(_w.id)
 )
+_RECEIPTS = (
+    sa.select(_r.message_id, _r.status, _r.raw_status, _r.raw_code, _r.error_class, _r.details, _r.received_at)
+    .where(scope(schema.dlrs), _r.message_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(_r.id)
+)
 _DECISIONS = sa.select(_d.event_id, _d.at, _d.entries).where(
     scope(schema.decisions), _d.event_id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -269,10 +277,31 @@ def _messages(connection: TenantConnection, vault: Vault, rows: Sequence[AnyRow]
     if events:
         for one in connection.execute(_DECISIONS, {"ids": events}):
             decisions[one.event_id] = (one.at, one.entries)
+    receipts: dict[UUID, list[Step]] = {}
+    told = [row.id for row in rows if row.status >= STATUS_CODES[Status.SENDING]]
+    if told:
+        for one in connection.execute(_RECEIPTS, {"ids": told}):
+            receipts.setdefault(one.message_id, []).append(_receipt(one))
     return [
-        _message(row, vault, _why(row, decisions.get(row.event_id)), attempts.get(row.id, []), write_backs.get(row.id, []))
+        _message(
+            row,
+            vault,
+            sorted([*_why(row, decisions.get(row.event_id)), *receipts.get(row.id, ())], key=attrgetter("at")),
+            attempts.get(row.id, []),
+            write_backs.get(row.id, []),
+        )
         for row in rows
     ]
+
+
+def _receipt(row: AnyRow) -> Step:
+    """What the carrier reported, in its own words."""
+    details = row.details or {}
+    part = f"segment {details['part']} of {details.get('parts', '?')}" if "part" in details else ""
+    words = (row.raw_status, row.raw_code, row.error_class, mask(details.get("raw_text", "")), part)
+    return Step(
+        at=row.received_at, step="receipt", outcome=row.status or "unknown", detail=", ".join(one for one in words if one) or None
+    )
 
 
 def _why(row: AnyRow, decision: tuple[datetime, Sequence[Mapping[str, Any]]] | None) -> list[Step]:
