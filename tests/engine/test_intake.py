@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from bellwire.engine import intake, pending
-from bellwire.errors import HookFailed
+from bellwire.errors import (
+    HookFailed,
+    PlatformRejected,
+    PlatformThrottled,
+    PlatformUnauthorized,
+    PlatformUnavailable,
+    PlatformUnreachable,
+)
 from bellwire.model import Event, Person, Status
 from bellwire.plugins.guard import Guard
 from bellwire.store import schema
@@ -231,6 +238,66 @@ def test_a_poisonous_event_is_a_dead_letter_after_five_tries_and_stops_no_other(
     assert "HookFailed" in dead.error
     assert next(tries) == 1 + 5, "at intake, and five times after"
     assert len(line.sent) == 29
+
+
+AWAY = [
+    ("is not reached", PlatformUnreachable("no answer"), True),
+    ("answers 503", PlatformUnavailable("down", http_status=503), True),
+    ("answers 429", PlatformThrottled("slow down", http_status=429, retry_after_s=20), True),
+    ("wants a person", PlatformUnauthorized("sign in again"), True),
+    ("says no for good", PlatformRejected("no such order"), False),
+]
+
+
+@pytest.mark.parametrize(("label", "error", "waits"), AWAY, ids=[row[0] for row in AWAY])
+def test_an_event_whose_platform_is_away_waits_for_it_for_a_day(
+    world: World, shop: Any, label: str, error: Exception, waits: bool
+) -> None:
+    """Half a day later it is back, and the event is decided; what it refuses for good is a dead letter soon."""
+    back: list[bool] = []
+    tries = itertools.count()
+
+    def fetch(event: Event, _link: Any) -> Event:
+        next(tries)
+        if not back:
+            raise error
+        return replace(event, fetch={}, people=order(phone=number(1)).people)
+
+    away = replace(world.engine.plugins.connectors["shopify"], enrich=fetch, enrich_many=None)
+    world.engine.plugins = replace(world.engine.plugins, connectors={**world.engine.plugins.connectors, "shopify": away})
+    world.take(shop, order(1, people={}, fetch={"order": "1"}))
+
+    def hours(count: int) -> None:
+        for _ in range(count * 4):
+            world.clock.forward(minutes=15)
+            pending.step(world.engine, lambda _: None)  # type: ignore[arg-type,return-value]  # nobody is called
+
+    hours(12)
+    e = schema.events.c
+    (found,) = world.all(sa.select(e.status, e.attempts, e.due))
+    assert (found.status == EVENT_PENDING) is waits
+    assert next(tries) < 25, "it is asked now and then, not all the time"
+    if waits:
+        back.append(True)
+        hours(2)
+        assert world.count(schema.decisions) == 1
+    else:
+        assert (found.status, found.attempts) == (EVENT_DEAD, 5)
+
+
+def test_a_platform_that_stays_away_leaves_a_dead_letter(world: World, shop: Any) -> None:
+    def fetch(event: Event, _link: Any) -> Event:
+        raise PlatformUnreachable("no answer")
+
+    away = replace(world.engine.plugins.connectors["shopify"], enrich=fetch, enrich_many=None)
+    world.engine.plugins = replace(world.engine.plugins, connectors={**world.engine.plugins.connectors, "shopify": away})
+    world.take(shop, order(1, people={}, fetch={"order": "1"}))
+    for _ in range(30):
+        world.clock.forward(hours=1, minutes=1)
+        pending.step(world.engine, lambda _: None)  # type: ignore[arg-type,return-value]  # nobody is called
+    e = schema.events.c
+    (found,) = world.all(sa.select(e.status, e.error))
+    assert (found.status, found.error) == (EVENT_DEAD, "PlatformUnreachable: no answer")
 
 
 def test_events_that_are_fetched_together_are_stored_together_and_one_that_is_lost_stops_no_other(world: World, shop: Any) -> None:

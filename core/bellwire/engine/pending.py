@@ -1,4 +1,7 @@
-"""Events that could not be decided at once: fetched from their platform, or tried again; after five tries a dead letter."""
+"""Events that could not be decided at once: fetched from their platform, or tried again; after five tries a dead letter.
+
+One whose platform is down, or asks for a person, waits for it for a day: how old a text's cause may be is the trigger's `max_age`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from bellwire.engine.configs import Held
 from bellwire.engine.intake import Prepared
 from bellwire.engine.rows import pack_event, unpack_event
 from bellwire.engine.runtime import Engine
-from bellwire.errors import PlatformError, Retry, StoreError, StoreUnavailable
+from bellwire.errors import PlatformError, PlatformUnauthorized, Retry, StoreError, StoreUnavailable
 from bellwire.ids import show
 from bellwire.model import Event, Installation, Link
 from bellwire.store import pending
@@ -28,8 +31,8 @@ from bellwire.store.writer import GroupWork, Writer
 
 log = logging.getLogger(__name__)
 
-TRIES = 5
-_WAITS_S = (2, 10, 60, 300)  # before the second try and so on; a platform's Retry-After may lengthen one
+WAITS_S = (2, 10, 60, 300)  # before the second try and so on; a platform's Retry-After may lengthen one
+AWAY_WAITS_S = (*WAITS_S, 900, 1_800, *[3_600] * 23)  # a day in all
 _LEASE = timedelta(seconds=90)
 _BATCH = 8
 _TOGETHER = 100  # of one installation, where one call completes many
@@ -168,11 +171,13 @@ def _kept_apart(engine: Engine, row: AnyRow) -> Iterator[None]:
     except (Lost, StoreUnavailable):
         return  # decided by another process, or the lease brings it back
     except PlatformError as e:
-        wait_s = e.retry_after_s if e.retry is not Retry.NEVER else None
-        _failed(engine, row, f"{type(e).__name__}: {e}", wait_s)
+        if e.retry is not Retry.NEVER or isinstance(e, PlatformUnauthorized):  # it says nothing of the event
+            _failed(engine, row, f"{type(e).__name__}: {e}", e.retry_after_s, AWAY_WAITS_S)
+        else:
+            _failed(engine, row, f"{type(e).__name__}: {e}")
     except Exception as e:
         log.exception("an event can't be decided", extra={"event_id": show("evt", row.id), "event_type": row.type})
-        _failed(engine, row, f"{type(e).__name__}: deciding failed", None)
+        _failed(engine, row, f"{type(e).__name__}: deciding failed")
 
 
 def event_of(engine: Engine, row: AnyRow) -> Event:
@@ -181,10 +186,9 @@ def event_of(engine: Engine, row: AnyRow) -> Event:
     return unpack_event(content, row.type, row.subject, row.occurred_at)
 
 
-def _failed(engine: Engine, row: AnyRow, why: str, wait_s: float | None) -> None:
-    last = row.attempts >= TRIES
-    wait = max(wait_s or 0.0, _WAITS_S[min(row.attempts, len(_WAITS_S)) - 1])
-    due = None if last else engine.now() + timedelta(seconds=wait)
+def _failed(engine: Engine, row: AnyRow, why: str, wait_s: float | None = None, waits_s: Sequence[int] = WAITS_S) -> None:
+    last = row.attempts > len(waits_s)
+    due = None if last else engine.now() + timedelta(seconds=max(wait_s or 0.0, waits_s[row.attempts - 1]))
     if last:
         log.warning(
             "an event is a dead letter", extra={"event_id": show("evt", row.id), "event_type": row.type, "reason": why[:80]}
