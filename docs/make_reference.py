@@ -32,13 +32,16 @@ REFERENCE: Mapping[str, Callable[[], str]] = {
 }
 
 
-def pages() -> dict[Path, str]:
-    """Every page as it should be, by its path."""
-    made = {ROOT / "docs" / "reference" / name: page().rstrip() + "\n" for name, page in REFERENCE.items()}
-    for path in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]):
-        if path not in made:
-            made[path] = filled(path)
-    return made
+def paths() -> list[Path]:
+    """Where the pages are."""
+    made = [ROOT / "docs" / "reference" / name for name in REFERENCE]
+    return [*made, *(path for path in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]) if path not in made)]
+
+
+def text_of(path: Path) -> str:
+    """A page as it should be."""
+    made = REFERENCE.get(path.name) if path.parent == ROOT / "docs" / "reference" else None
+    return made().rstrip() + "\n" if made else filled(path)
 
 
 def filled(page: Path) -> str:
@@ -60,7 +63,8 @@ def filled(page: Path) -> str:
 
 def main() -> int:
     """Write what differs."""
-    for path, text in pages().items():
+    for path in paths():
+        text = text_of(path)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
