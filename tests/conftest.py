@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -32,6 +33,15 @@ def _roomy() -> str | None:
 
 if _roomy() and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
     os.environ["PYTEST_DEBUG_TEMPROOT"] = _roomy() or ""
+
+# while tests are collected nothing becomes garbage, and what was made by then stays: nobody need look through it again
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
 
 # -- databases --------------------------------------------------------------------------------------------------
 
