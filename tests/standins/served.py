@@ -32,11 +32,12 @@ KEY = base64.urlsafe_b64encode(hashlib.sha256(b"a key for servers on PostgreSQL"
 
 def until(found: Callable[[], T], what: str | Callable[[], str] = "it never held", within_s: float = 15.0) -> T:
     """What `found` gives, as soon as that is true. `what`: what to say otherwise, or who says it then."""
-    ends = time.monotonic() + within_s
+    ends, pause = time.monotonic() + within_s, 0.01
     while not (result := found()):
         if time.monotonic() >= ends:
             raise AssertionError(what() if callable(what) else what)
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)  # who asks takes time from who answers
     return result
 
 
@@ -234,8 +235,11 @@ class Tenant:
 
     def wait(self, message_id: str, *statuses: str, within_s: float = 15.0) -> dict[str, Any]:
         """A message, once it has one of these statuses."""
-        ends = time.monotonic() + within_s
-        while (found := self.message(message_id))["status"] not in statuses:
-            assert time.monotonic() < ends, f"{found['status']} and not {', '.join(statuses)}: {found}"
-            time.sleep(0.02)
+        found: dict[str, Any] = {}
+
+        def there() -> bool:
+            found.update(self.message(message_id))
+            return found["status"] in statuses
+
+        until(there, lambda: f"{found['status']} and not {', '.join(statuses)}: {found}", within_s)
         return found
