@@ -18,11 +18,14 @@ from uuid import UUID
 import bellwire_web
 import pytest
 import requests
+from bellwire.cli import main
+from bellwire.cli.setup import Setup
 from bellwire.model import Reason, Status
 from bellwire.store.inbox import Reply
 from bellwire_web import demo_page
 from bellwire_web.api.events import Outcome
 from bellwire_web.demo_story import REASONS, TONES, Outgoing, handsets, said
+from click.testing import CliRunner
 from standins.demo_shop import HOSTILE, free_port, report, set_up, stop
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -67,13 +70,8 @@ def serving(folder: Path, *more: str) -> Iterator[str]:
         "BELLWIRE_DATABASE_URL": f"sqlite:///{folder}/bellwire.db",
         "BELLWIRE_LOG_LEVEL": "error",
     }
-    subprocess.run(
-        [sys.executable, "-m", "bellwire", "tenant", "create", "demo", "--country", "UZ"],
-        env=environment,
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+    setup = Setup(environ=environment, cwd=folder)
+    assert CliRunner().invoke(main, ["tenant", "create", "demo", "--country", "UZ"], obj=setup).exit_code == 0
     parent = Path(bellwire_web.__file__).with_name("parent.py")
     process = subprocess.Popen(
         [sys.executable, "-P", str(parent), "127.0.0.1", str(port), "1", "4", *more], env=environment, cwd=folder
