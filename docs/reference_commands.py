@@ -25,7 +25,9 @@ def page() -> str:
     parts = ["# Commands", NOTICE, ABOUT, table(["command", "what it does"], rows)]
     for name, command in found.items():
         for path, one in _tree(f"bellwire {name}", command) if command else ():
-            context = click.Context(one, info_name=path, terminal_width=_WIDTH, max_content_width=_WIDTH)
+            context = click.Context(
+                one, info_name=path, terminal_width=_WIDTH, max_content_width=_WIDTH, help_option_names=["-h", "--help"]
+            )
             parts += [f"{'##' if path.count(' ') == 1 else '###'} {path}", f"```text\n{one.get_help(context)}\n```"]
     return "\n\n".join(parts)
 
