@@ -15,11 +15,13 @@ from werkzeug.routing import Rule
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test runs on both databases; a table of requests, most of which never reach one, on SQLite only."""
+    """Each test runs on both databases; on SQLite only a table of requests, most of which never reach one, and what is about a
+    browser: the pages it is shown are made on both by tests without one.
+    """
     if "database_url" in metafunc.fixturenames:
-        is_table = any(True for _ in metafunc.definition.iter_markers("parametrize"))
+        once = any(True for name in ("parametrize", "browser") for _ in metafunc.definition.iter_markers(name))
         both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
-        metafunc.parametrize("database_url", both[: 1 if is_table else 2], indirect=True)
+        metafunc.parametrize("database_url", both[: 1 if once else 2], indirect=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
