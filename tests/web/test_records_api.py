@@ -207,6 +207,7 @@ def test_credit_is_added_and_spent(world: Any) -> None:
         ({"amount": "0"}, "amount"),
         ({"amount": "1.0000001"}, "amount"),
         ({"amount": "1e3"}, "amount"),
+        ({"amount": "-1"}, "amount"),  # nothing was ever given
         ({"currency": "usd"}, "currency"),
     ],
 )

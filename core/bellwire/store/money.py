@@ -61,6 +61,8 @@ def credit(connection: TenantConnection, *, amount: Decimal, currency: str, note
     held = connection.execute(sa.select(_b.currency).where(scope(schema.balances))).scalar_one_or_none()
     if held is not None and held != currency:
         raise FieldInvalid("currency", f"the balance is kept in {held}", "other_currency")
+    if held is None and micros < 0:
+        raise FieldInvalid("amount", "there is no credit to take back yet", "out_of_range")
     if held is None:
         connection.insert(schema.balances, [{"currency": currency, "micros": 0}])
         tenants.bump(connection)  # from now on what is sent is checked against it
