@@ -11,10 +11,11 @@ from .people import countries, distinct, full_name
 from .shapes import Address, NoAddress, address
 from .shop import shop_data
 
-#: sms_marketing_consent.state → ours. not_subscribed, pending (double opt-in not confirmed) and redacted state nothing.
+#: sms_marketing_consent.state → ours. not_subscribed (never was) and pending (double opt-in not confirmed) state nothing.
 CONSENT_STATES = {
     "subscribed": ConsentState.OPTED_IN,
     "unsubscribed": ConsentState.OPTED_OUT,
+    "redacted": ConsentState.OPTED_OUT,  # the person's data is erased there, and with it what allowed a text
 }
 
 
@@ -86,28 +87,13 @@ def consented(delivery: Delivery) -> Sequence[Event]:
     consent = account.sms_marketing_consent or SmsConsent()
     number = gid("Customer", account.id)
     state, level = text(consent.state).lower(), text(consent.opt_in_level).lower()
-    at = consent.consent_updated_at
     phones = distinct(account.phone)
-    said = CONSENT_STATES.get(state)
-    hints = (
-        (
-            ConsentHint(
-                purpose=Purpose.MARKETING,
-                state=said,
-                at=at,
-                source="shopify",
-                proof=f"customer/{number} {state} {level}".strip(),
-            ),
-        )
-        if said and at and phones
-        else ()
-    )
     return [
         delivery.event(
             "customer.consent_changed",
-            f"{number}:{state}:{stamp(at)}" if at else "",
+            _fact(consent, number),
             f"customer/{number}",
-            at=at,
+            at=consent.consent_updated_at,
             people={
                 "customer": Person(
                     ref=number,
@@ -115,7 +101,7 @@ def consented(delivery: Delivery) -> Sequence[Event]:
                     marketing_phones=phones,
                     locale=delivery.installation.locale,
                     countries=countries(installation=delivery.installation),
-                    consents=hints,
+                    consents=_hints(delivery, consent, f"customer/{number} {state} {level}".strip()) if phones else (),
                 )
             },
             data={
@@ -123,12 +109,34 @@ def consented(delivery: Delivery) -> Sequence[Event]:
                 "consent.purpose": Purpose.MARKETING.value,
                 "consent.state": state,
                 "consent.level": level,
-                "consent.at": stamp(at),
+                "consent.at": stamp(consent.consent_updated_at),
                 "consent.source": text(consent.consent_collected_from).lower(),
                 **shop_data(delivery.installation),
             },
         )
     ]
+
+
+def _fact(consent: SmsConsent, number: str) -> str:
+    at = consent.consent_updated_at
+    return f"{number}:{text(consent.state).lower()}:{stamp(at)}" if at else ""
+
+
+def _said(consent: SmsConsent) -> ConsentState | None:
+    return CONSENT_STATES.get(text(consent.state).lower())
+
+
+def _hints(delivery: Delivery, consent: SmsConsent, proof: str) -> Sequence[ConsentHint]:
+    """The statement. One without its own time counts when it is an opt-out, from when it happened or reached us.
+
+    An opt-in without its time may be older than a STOP, so it states nothing.
+    """
+    said, at = _said(consent), consent.consent_updated_at
+    if said is ConsentState.OPTED_OUT:
+        at = at or delivery.triggered_at or delivery.received_at
+    if said is None or at is None:
+        return ()
+    return (ConsentHint(purpose=Purpose.MARKETING, state=said, at=at, source="shopify", proof=proof),)
 
 
 def merged(delivery: Delivery) -> Sequence[Event]:

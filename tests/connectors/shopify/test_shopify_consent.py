@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,8 @@ from bellwire import (
     Purpose,
     WebhookRequest,
 )
-from bellwire.testing import Case
+from bellwire.certification.house import House
+from bellwire.testing import NOW, Case, FixedClock, bend, sample
 from bellwire_connectors.shopify import connector
 from bellwire_connectors.shopify.bodies import consent_body
 from standins.installed import installed
@@ -29,6 +31,13 @@ from standins.shopify import Fault, Shop
 AT = datetime(2026, 1, 5, 8, 59, tzinfo=UTC)
 ANA = Msisdn("+12025550142")
 CUSTOMER = "gid://shopify/Customer/6405506930370012"
+OUT = ConsentHint(
+    purpose=Purpose.MARKETING,
+    state=ConsentState.OPTED_OUT,
+    at=AT,
+    source="shopify",
+    proof=f"customer/{CUSTOMER} redacted single_opt_in",
+)
 OpenLink = Callable[..., MemoryLink]
 
 
@@ -80,12 +89,52 @@ CASES = [
         for label, edit in [
             ("not subscribed", said(state="not_subscribed")),
             ("a double opt-in that waits", said(state="pending")),
-            ("a redacted customer", said(state="redacted")),
             ("a state nobody knows", said(state="example string")),
-            ("a statement without a time", said(consent_updated_at=None)),
+            ("a state of e-mail consent", said(state="invalid")),
+            ("an opt-in without a time", said(consent_updated_at=None)),
             ("a statement without a number", lambda body: body.update(phone=None)),
             ("no consent object at all", lambda body: body.update(sms_marketing_consent=None)),
         ]
+    ),
+    *(
+        Case(
+            label,
+            sample="customer_consent_changed",
+            edit=said(state=state, consent_updated_at=None),
+            headers={"X-Shopify-Triggered-At": triggered},
+            events=[
+                {
+                    "customer.consents": [
+                        ConsentHint(
+                            purpose=Purpose.MARKETING,
+                            state=ConsentState.OPTED_OUT,
+                            at=at,
+                            source="shopify",
+                            proof=f"customer/{CUSTOMER} {state} single_opt_in",
+                        )
+                    ],
+                    "data.consent.state": state,
+                    "data.consent.at": None,
+                }
+            ],
+        )
+        for label, state, triggered, at in [
+            (
+                "an opt-out without a time is of when it happened",
+                "unsubscribed",
+                "2026-01-05T08:59:58Z",
+                AT + timedelta(seconds=58),
+            ),
+            ("an opt-out that nobody dates is of when it came", "unsubscribed", None, NOW),
+            ("a time that is none dates nothing", "unsubscribed", "yesterday", NOW),
+            ("an erased customer without a time", "redacted", "2026-01-05T08:59:58Z", AT + timedelta(seconds=58)),
+        ]
+    ),
+    Case(
+        "who is erased at Shopify is not opted in any more",
+        sample="customer_consent_changed",
+        edit=said(state="redacted"),
+        events=[{"customer.consents": [OUT], "data.consent.state": "redacted"}],
     ),
     Case(
         "capitals, as GraphQL writes them",
@@ -104,6 +153,57 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_read(case: Case) -> None:
     case.check(connector)
+
+
+class TestTheLedger:
+    """What a number's marketing consent amounts to, as the statements come in."""
+
+    @pytest.fixture
+    def house(self, shop: Shop) -> House:
+        return House(connector, installed(shop), FixedClock())
+
+    def hears(self, house: House, state: str, at: datetime | None, triggered: datetime | None = None) -> str:
+        """Shopify tells a state, dated or not; what the ledger says then."""
+        dated = at.isoformat() if at else None
+        request = bend(
+            sample("bellwire_connectors.shopify", "customer_consent_changed"), said(state=state, consent_updated_at=dated)
+        )
+        house.clock.advance(1)
+        now = house.clock.now()
+        headers = {
+            "X_Shopify_Webhook_Id": str(now.timestamp()),
+            "X_Shopify_Triggered_At": triggered.isoformat() if triggered else "",
+        }
+        house.take(connector.read(replace(request, received_at=now).with_headers(**headers), house.installation))
+        return house.marketing(ANA)
+
+    @pytest.mark.parametrize("state", ["unsubscribed", "redacted"])
+    @pytest.mark.parametrize("triggered", [NOW - timedelta(seconds=2), None], ids=["told when", "told by nobody when"])
+    def test_an_undated_opt_out_ends_an_opt_in(self, house: House, state: str, triggered: datetime | None) -> None:
+        assert self.hears(house, "subscribed", AT) == "opted_in"
+        assert self.hears(house, state, None, triggered) == "opted_out"
+
+    def test_each_of_two_undated_opt_outs_counts(self, house: House) -> None:
+        assert self.hears(house, "subscribed", AT) == "opted_in"
+        assert self.hears(house, "unsubscribed", None, NOW - timedelta(seconds=20)) == "opted_out"
+        assert self.hears(house, "subscribed", NOW - timedelta(seconds=10)) == "opted_in"
+        assert self.hears(house, "unsubscribed", None, NOW - timedelta(seconds=5)) == "opted_out"
+
+    def test_an_undated_opt_out_that_came_late_leaves_a_newer_opt_in(self, house: House) -> None:
+        assert self.hears(house, "subscribed", AT) == "opted_in"
+        assert self.hears(house, "unsubscribed", None, AT - timedelta(hours=1)) == "opted_in"
+
+    def test_an_undated_opt_in_lifts_nothing(self, house: House) -> None:
+        assert self.hears(house, "unsubscribed", AT) == "opted_out"
+        assert self.hears(house, "subscribed", None, NOW) == "opted_out"
+        house.stop(ANA)
+        assert self.hears(house, "subscribed", None, NOW + timedelta(hours=1)) == "opted_out"
+
+    @pytest.mark.parametrize("state", ["pending", "not_subscribed", "invalid"])
+    def test_what_states_nothing_changes_nothing(self, house: House, state: str) -> None:
+        assert self.hears(house, "unsubscribed", AT) == "opted_out"
+        assert self.hears(house, state, NOW) == "opted_out"
+        assert self.hears(house, state, None, NOW) == "opted_out"
 
 
 def statement(state: ConsentState = ConsentState.OPTED_OUT, **changes: Any) -> ConsentChange:
