@@ -10,6 +10,7 @@ from bellwire import Connector, CredentialField, Installation, hookimpl, loaded_
 from . import webhook
 from .delivery import target_named
 from .domain import clean_shop
+from .versions import DEFAULT_VERSION, clean_version
 
 EVENTS = (
     "order.created",
@@ -53,7 +54,14 @@ FIELDS = (
 )
 
 SETTINGS = (
-    CredentialField(name="api_version", help="Admin API version", required=False, secret=False, default="2026-10"),
+    CredentialField(
+        name="api_version",
+        help=f"Admin API version, such as {DEFAULT_VERSION}",
+        required=True,  # it may be left out, not emptied
+        secret=False,
+        default=DEFAULT_VERSION,
+        clean=clean_version,
+    ),
     CredentialField(name="shop_name", help="`shop.name` in templates", required=False, secret=False),
     CredentialField(
         name="write_back_tag",

@@ -15,10 +15,9 @@ from urllib.parse import urlsplit
 from bellwire import Installation, PlatformRejected
 
 from .domain import shop_of
+from .versions import DEFAULT_VERSION
 
-DEFAULT_VERSION = "2026-10"
-
-# the library takes any YYYY-MM, "2099-13" too: https://shopify.dev/docs/api/usage/versioning has four a year
+# the library takes any YYYY-MM, "2099-13" too; and what was stored before versions were checked need not be one
 _VERSION = re.compile(r"20\d\d-(01|04|07|10)|unstable", re.ASCII)
 _SCOPE = re.compile(r"(unauthenticated_)?(read|write)_\w{1,80}", re.ASCII)
 

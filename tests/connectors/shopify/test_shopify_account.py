@@ -51,3 +51,38 @@ def test_settings_have_their_kinds() -> None:
     assert (made["api_version"], made["write_back_tag"], made["write_back_note"]) == ("2026-10", True, False)
     with pytest.raises(FieldInvalid, match="write_back_tag"):
         check_settings({"write_back_tag": "sms:failed"}, connector.settings, (), allow_private=False)
+
+
+def test_the_api_version_may_be_left_out() -> None:
+    for given in ({}, {"api_version": None}):
+        assert check_settings(given, connector.settings, (), allow_private=False)["api_version"] == "2026-10"
+
+
+@pytest.mark.parametrize("typed", ["2026-01", "2026-10", "2027-01", " 2027-04\n"])
+def test_an_api_version_is_stored_in_one_spelling(typed: str) -> None:
+    made = check_settings({"api_version": typed}, connector.settings, (), allow_private=False)
+    assert made["api_version"] == typed.strip()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "garbage",
+        "2099-13",
+        "2099-01",
+        "2028-11",
+        "2025-10",
+        "2025-01",
+        "2026-02",
+        "2026-1",
+        "2026-10-01",
+        "unstable",
+        "",
+        " ",
+        202610,
+    ],
+)
+def test_what_is_no_api_version_of_ours_is_refused_with_the_cure(typed: Any) -> None:
+    with pytest.raises(FieldInvalid, match="2026-10") as caught:
+        check_settings({"api_version": typed}, connector.settings, (), allow_private=False)
+    assert caught.value.field == "settings.api_version"

@@ -10,8 +10,8 @@ import pytest
 from bellwire.testing import installation, sample, samples
 from bellwire_connectors.shopify import connector
 from bellwire_connectors.shopify.privacy import TOPICS as COMPLIANCE
-from bellwire_connectors.shopify.sdk import DEFAULT_VERSION
 from bellwire_connectors.shopify.subscriptions import WANTED_SCOPES
+from bellwire_connectors.shopify.versions import DEFAULT_VERSION, NEWEST_VERSION, OLDEST_VERSION
 from bellwire_connectors.shopify.webhook import TOPICS
 from bellwire_connectors.shopify.writeback import KEY, NAMESPACE, TAG
 
@@ -38,6 +38,8 @@ NAMED = [
     ("the metafield's key", KEY),
     ("the tag", TAG),
     ("the API version", DEFAULT_VERSION),
+    ("the oldest API version", OLDEST_VERSION),
+    ("the newest API version", NEWEST_VERSION),
 ]
 
 
