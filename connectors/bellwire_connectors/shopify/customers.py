@@ -91,7 +91,7 @@ def consented(delivery: Delivery) -> Sequence[Event]:
     return [
         delivery.event(
             "customer.consent_changed",
-            _fact(consent, number),
+            _fact(delivery, account, consent, number),
             f"customer/{number}",
             at=consent.consent_updated_at,
             people={
@@ -117,9 +117,19 @@ def consented(delivery: Delivery) -> Sequence[Event]:
     ]
 
 
-def _fact(consent: SmsConsent, number: str) -> str:
-    at = consent.consent_updated_at
-    return f"{number}:{text(consent.state).lower()}:{stamp(at)}" if at else ""
+def _fact(delivery: Delivery, account: Consenting, consent: SmsConsent, number: str) -> str:
+    """The statement and its time; without one, what it says.
+
+    An opt-out without its own time is of the delivery's: the same words again may end an opt-in that came between. Where
+    nothing tells when, each delivery of it counts: better told twice than not heard.
+    """
+    state, at = text(consent.state).lower(), consent.consent_updated_at
+    if at is None and _said(consent) is ConsentState.OPTED_OUT:
+        at = delivery.triggered_at
+        if at is None:
+            return ""
+    words = (account.phone, text(consent.opt_in_level).lower(), text(consent.consent_collected_from).lower())
+    return f"{number}:{state}:{stamp(at) if at else digest(*words)}"
 
 
 def _said(consent: SmsConsent) -> ConsentState | None:

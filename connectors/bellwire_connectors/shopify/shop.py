@@ -40,7 +40,8 @@ def uninstalled(delivery: Delivery) -> Sequence[Event]:
     """`app/uninstalled`. Its token is dead already; a later install and removal is another fact."""
     _parse(delivery)
     domain = shop_of(delivery.installation)
-    fact = f"{domain}:{stamp(delivery.triggered_at)}" if delivery.triggered_at else ""
+    since = delivery.triggered_at or delivery.installation.installed_at
+    fact = f"{domain}:{stamp(since)}" if since else ""
     return [delivery.event("app.uninstalled", fact, f"shop/{domain}", at=None, data=shop_data(delivery.installation))]
 
 

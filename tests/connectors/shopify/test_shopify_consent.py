@@ -80,9 +80,9 @@ CASES = [
         events=[{"data.consent.state": "unsubscribed", "data.consent.source": "other"}],
     ),
     Case(
-        "nobody was asked: no statement, and no fact to know it by",
+        "nobody was asked: no statement",
         sample="customer_consent_changed_nothing_said",
-        events=[{"customer.consents": [], "customer.phones": [], "fact": "", "data.consent.state": None}],
+        events=[{"customer.consents": [], "customer.phones": [], "data.consent.state": None}],
     ),
     *(
         Case(f"{label} states nothing", sample="customer_consent_changed", edit=edit, events=[{"customer.consents": []}])
