@@ -18,7 +18,10 @@ _TOKEN = re.compile(r"[\w-]{1,128}", re.ASCII)
 class Checkout(Body):
     """The Checkout body. Its `id` is gone since 2026-04; the token names it."""
 
+    gid_kind = "Checkout"
+
     token: str
+    admin_graphql_api_id: str | None = None  # a checkout has none: an order has a token, too
     created_at: Moment | None = None
     updated_at: Moment | None = None
     completed_at: Moment | None = None

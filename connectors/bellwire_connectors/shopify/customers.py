@@ -22,6 +22,8 @@ CONSENT_STATES = {
 class Account(Body):
     """The Customer body. `tags` and consent left it in 2025-01."""
 
+    gid_kind = "Customer"
+
     id: int
     admin_graphql_api_id: str | None = None
     first_name: str | None = None
@@ -49,7 +51,7 @@ class Consenting(Body):
 
     id: int
     phone: str | None = None
-    sms_marketing_consent: SmsConsent | None = None
+    sms_marketing_consent: SmsConsent | None  # may be null; a body without it is another topic's
 
 
 class Merge(Body):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from bellwire import Event, Installation, Json, PayloadInvalid, Person
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -18,8 +18,13 @@ _GID = re.compile(r"gid://shopify/(\w{1,40})/(\d{1,20})", re.ASCII)
 
 
 class Body(BaseModel):
-    """A part of a body: just the fields we use. What is wrong with one is told by its place, never by its value."""
+    """A part of a body: just the fields we use. What is wrong with one is told by its place, never by its value.
 
+    `gid_kind`: what its `admin_graphql_api_id` names, where a topic's whole body has one. The topic header is not signed: a signed
+    body can be sent again under any.
+    """
+
+    gid_kind: ClassVar[str] = ""
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, cache_strings="keys")
 
 
@@ -42,13 +47,21 @@ class Delivery:
     test: bool = False
 
     def parse(self, model: type[BodyT]) -> BodyT:
-        """The body as `model`. Raises PayloadInvalid naming topic and field."""
+        """The body as `model`. Raises PayloadInvalid naming topic and field, also for a body of something else."""
         try:
-            return model.model_validate_json(self.body)
+            read = model.model_validate_json(self.body)
         except ValidationError as e:
             first = e.errors(include_url=False, include_context=False, include_input=False)[0]
             place = ".".join(str(step) for step in first["loc"]) or "body"
             raise PayloadInvalid(f"shopify {self.topic}: {first['type']}", place) from e
+        named = _GID.fullmatch(getattr(read, "admin_graphql_api_id", None) or "") if model.gid_kind else None
+        if named and named.group(1) != model.gid_kind:
+            raise self.contradicted("admin_graphql_api_id")
+        return read
+
+    def contradicted(self, place: str) -> PayloadInvalid:
+        """What is raised when the body says that it is not of this topic; `place` says it."""
+        return PayloadInvalid(f"shopify {self.topic}: the body is not of this topic", place)
 
     def event(
         self,

@@ -23,6 +23,9 @@ STATES = {
 class Fulfillment(Parcel):
     """The Fulfillment body: has the destination's phone, neither customer nor locale nor currency."""
 
+    gid_kind = "Fulfillment"
+
+    admin_graphql_api_id: str | None = None
     order_id: int
     destination: Address | NoAddress | None = None
 
@@ -30,7 +33,10 @@ class Fulfillment(Parcel):
 class ParcelEvent(Body):
     """The FulfillmentEvent body: a carrier's scan, without any phone."""
 
+    gid_kind = "FulfillmentEvent"
+
     id: int
+    admin_graphql_api_id: str | None = None
     fulfillment_id: int
     order_id: int
     status: str
@@ -38,8 +44,13 @@ class ParcelEvent(Body):
     created_at: Moment | None = None
 
 
+class _Method(Body):
+    method_type: str | None = None
+
+
 class _Prepared(Body):
     id: str
+    delivery_method: _Method | None = None
 
 
 class Prepared(Body):
@@ -107,12 +118,12 @@ def scanned(delivery: Delivery) -> Sequence[Event]:
 
 def ready_for_pickup(delivery: Delivery) -> Sequence[Event]:
     """`fulfillment_orders/line_items_prepared_for_pickup`."""
-    return [_ready(delivery, "fulfillment.ready_for_pickup")]
+    return [_ready(delivery, "fulfillment.ready_for_pickup", other="local")]
 
 
 def ready_for_delivery(delivery: Delivery) -> Sequence[Event]:
     """`fulfillment_orders/line_items_prepared_for_local_delivery`."""
-    return [_ready(delivery, "fulfillment.ready_for_delivery")]
+    return [_ready(delivery, "fulfillment.ready_for_delivery", other="pickup")]
 
 
 def day(at: datetime | None) -> str:
@@ -120,8 +131,11 @@ def day(at: datetime | None) -> str:
     return at.date().isoformat() if at else ""
 
 
-def _ready(delivery: Delivery, event_type: str) -> Event:
+def _ready(delivery: Delivery, event_type: str, *, other: str) -> Event:
+    """`other`: the way to the buyer that the other topic is for."""
     prepared = delivery.parse(Prepared).fulfillment_order
+    if prepared.delivery_method and text(prepared.delivery_method.method_type).lower() == other:
+        raise delivery.contradicted("fulfillment_order.delivery_method.method_type")
     number = gid_of("FulfillmentOrder", prepared.id, "fulfillment_order.id", delivery.topic)
     return delivery.event(
         event_type,

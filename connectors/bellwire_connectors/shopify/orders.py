@@ -18,6 +18,11 @@ from .tracking import Parcel, shipped
 #: The tag write-back may set. It never makes an order look changed: our own write must not start a text.
 OWN_TAG_PREFIX = "sms:"
 
+# What an order that is paid, or fulfilled, can't say of itself. Shopify's own test notification can: it sends one voided
+# order for every topic, and says in it that it is a test.
+_UNPAID = frozenset({"pending", "voided"})
+_UNFULFILLED = frozenset({"", "partial"})
+
 
 class ShippingLine(Body):
     """How the parcel goes."""
@@ -27,6 +32,8 @@ class ShippingLine(Body):
 
 class Order(Body):
     """The Order body of `orders/*` (Admin API webhook reference, 2026-10), as far as it is used."""
+
+    gid_kind = "Order"
 
     id: int
     admin_graphql_api_id: str | None = None
@@ -88,6 +95,8 @@ def created(delivery: Delivery) -> Sequence[Event]:
 def paid(delivery: Delivery) -> Sequence[Event]:
     """`orders/paid`, once an order."""
     order = delivery.parse(Order)
+    if _lower(order.financial_status) in _UNPAID and not order.test:
+        raise delivery.contradicted("financial_status")
     return [_event(delivery, order, "order.paid", order.gid, order.updated_at, cancels=_checkout(order))]
 
 
@@ -103,7 +112,9 @@ def updated(delivery: Delivery) -> Sequence[Event]:
 def cancelled(delivery: Delivery) -> Sequence[Event]:
     """`orders/cancelled`, once an order. Texts about the order that wait are left alone: a refund's may be among them."""
     order = delivery.parse(Order)
-    return [_event(delivery, order, "order.cancelled", order.gid, order.cancelled_at or order.updated_at)]
+    if order.cancelled_at is None:
+        raise delivery.contradicted("cancelled_at")
+    return [_event(delivery, order, "order.cancelled", order.gid, order.cancelled_at)]
 
 
 def edited(delivery: Delivery) -> Sequence[Event]:
@@ -125,8 +136,10 @@ def edited(delivery: Delivery) -> Sequence[Event]:
 def fulfilled(delivery: Delivery) -> Sequence[Event]:
     """`orders/fulfilled`: one event a parcel, the same facts as `fulfillments/create` tells."""
     order = delivery.parse(Order)
-    people, data = people_of(order, delivery.installation), data_of(order, delivery.installation)
     parcels: Sequence[Parcel | None] = [parcel for parcel in order.fulfillments or [] if parcel.left] or [None]
+    if parcels == [None] and _lower(order.fulfillment_status) in _UNFULFILLED and not order.test:
+        raise delivery.contradicted("fulfillment_status")
+    people, data = people_of(order, delivery.installation), data_of(order, delivery.installation)
     return [
         shipped(delivery, parcel, order=order.gid, people=people, data=data, at=order.updated_at, test=bool(order.test))
         for parcel in parcels
@@ -244,6 +257,10 @@ def _state(order: Order) -> str:
         [(line.title, line.quantity) for line in order.line_items or []],
         [(parcel.id, parcel.status, parcel.shipment_status, parcel.number) for parcel in order.fulfillments or []],
     )
+
+
+def _lower(state: str | None) -> str:
+    return text(state).lower()
 
 
 def _amount(amount: Decimal | None) -> str:

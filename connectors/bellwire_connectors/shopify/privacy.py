@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bellwire import Event, PayloadInvalid, Person
+from bellwire import Event, Person
 from pydantic import BaseModel, ValidationError
 
 from .delivery import Body, Delivery, gid, text
@@ -62,7 +62,7 @@ def export_requested(delivery: Delivery) -> Sequence[Event]:
     """`customers/data_request`: to be answered within 30 days."""
     request = _parse(delivery, orders=False)
     if request.data_request is None or request.orders_to_redact is not None:
-        raise _not_of_topic(delivery, "data_request")
+        raise delivery.contradicted("data_request")
     return [_event(delivery, request, "person.export_requested", request.orders_requested, str(request.data_request.id))]
 
 
@@ -70,7 +70,7 @@ def erase_requested(delivery: Delivery) -> Sequence[Event]:
     """`customers/redact`. Every delivery counts: erasing twice harms nobody, missing one does."""
     request = _parse(delivery, orders=True)
     if request.data_request is not None or request.orders_requested is not None:
-        raise _not_of_topic(delivery, "orders_to_redact")
+        raise delivery.contradicted("orders_to_redact")
     return [_event(delivery, request, "person.erase_requested", request.orders_to_redact, "")]
 
 
@@ -80,7 +80,7 @@ def shop_erase_requested(delivery: Delivery) -> Sequence[Event]:
     if any(
         part is not None for part in (request.customer, request.orders_requested, request.orders_to_redact, request.data_request)
     ):
-        raise _not_of_topic(delivery, "customer")
+        raise delivery.contradicted("customer")
     domain = _named(request.shop_domain)
     return [
         delivery.event("installation.erase_requested", "", f"shop/{domain}", at=None, data={"shop.domain": domain}, account=domain)
@@ -90,9 +90,9 @@ def shop_erase_requested(delivery: Delivery) -> Sequence[Event]:
 def _parse(delivery: Delivery, *, orders: bool) -> Compliance:
     request = delivery.parse(Compliance)
     if request.customer is None:
-        raise _not_of_topic(delivery, "customer")
+        raise delivery.contradicted("customer")
     if orders and request.orders_to_redact is None:
-        raise _not_of_topic(delivery, "orders_to_redact")
+        raise delivery.contradicted("orders_to_redact")
     return request
 
 
@@ -125,7 +125,3 @@ def _event(delivery: Delivery, request: Compliance, event_type: str, orders: lis
 def _named(given: str) -> str:
     """The shop as we write it; what can't be one stands as it came and is nobody's account."""
     return shop_domain(given) or text(given, 100)
-
-
-def _not_of_topic(delivery: Delivery, place: str) -> PayloadInvalid:
-    return PayloadInvalid(f"shopify {delivery.topic}: the body is not of this topic", place)

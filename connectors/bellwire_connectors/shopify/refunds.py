@@ -31,6 +31,8 @@ class RefundLine(Body):
 class Refund(Body):
     """The Refund body of `refunds/create`."""
 
+    gid_kind = "Refund"
+
     id: int
     admin_graphql_api_id: str | None = None
     order_id: int

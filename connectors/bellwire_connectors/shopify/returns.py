@@ -32,12 +32,23 @@ class Decline(Body):
 class Return(Body):
     """The Return body of `returns/*`."""
 
+    gid_kind = "Return"
+
     id: int
     admin_graphql_api_id: str | None = None
+    status: str | None = None
     name: str | None = None
     order: ReturnOrder
     return_line_items: list[ReturnLine] | None = None
     decline: Decline | None = None
+
+
+#: ReturnStatus values that a return of that stage can't have.
+_NOT_YET = {
+    "return.requested": frozenset({"declined"}),
+    "return.approved": frozenset({"requested", "declined"}),
+    "return.declined": frozenset({"requested", "open"}),
+}
 
 
 def reader(event_type: str) -> Callable[[Delivery], Sequence[Event]]:
@@ -45,6 +56,8 @@ def reader(event_type: str) -> Callable[[Delivery], Sequence[Event]]:
 
     def read(delivery: Delivery) -> Sequence[Event]:
         returned = delivery.parse(Return)
+        if text(returned.status).lower() in _NOT_YET[event_type]:
+            raise delivery.contradicted("status")
         order = gid("Order", returned.order.id, returned.order.admin_graphql_api_id)
         number = gid("Return", returned.id, returned.admin_graphql_api_id)
         return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bellwire import Event, Installation, Json, PayloadInvalid
 
@@ -14,12 +15,34 @@ from .shapes import country, locale
 class Shop(Body):
     """The Shop body. On `app/uninstalled` most of it is null, its own domain too."""
 
+    gid_kind = "Shop"
+
     name: str | None = None
     myshopify_domain: str | None = None
     primary_locale: str | None = None
     country_code: str | None = None
     iana_timezone: str | None = None  # `timezone` is a label for people
     updated_at: Moment | None = None
+    # a shop has none of these: they tell other topics' bodies, which must not remove the app
+    admin_graphql_api_id: str | None = None
+    token: Any = None
+    order_edit: Any = None
+    fulfillment_order: Any = None
+    sms_marketing_consent: Any = None
+    admin_graphql_api_customer_kept_id: Any = None
+    current: Any = None
+    shop_domain: Any = None
+
+
+_FOREIGN = (
+    "token",
+    "order_edit",
+    "fulfillment_order",
+    "sms_marketing_consent",
+    "admin_graphql_api_customer_kept_id",
+    "current",
+    "shop_domain",
+)
 
 
 class Scopes(Body):
@@ -85,6 +108,9 @@ def scopes_updated(delivery: Delivery) -> Sequence[Event]:
 def _parse(delivery: Delivery) -> Shop:
     """The shop of the body, which must be the installation's where it names itself."""
     shop = delivery.parse(Shop)
+    foreign = next((name for name in _FOREIGN if getattr(shop, name) is not None), "")
+    if foreign:
+        raise delivery.contradicted(foreign)
     named = shop_domain(shop.myshopify_domain) if shop.myshopify_domain else ""
     if named and named != shop_of(delivery.installation):
         raise PayloadInvalid(f"shopify {delivery.topic}: the body is of another shop", "myshopify_domain")

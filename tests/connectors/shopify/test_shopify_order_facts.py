@@ -83,7 +83,7 @@ def test_without_a_usable_delivery_id_the_body_is_the_id(given: str) -> None:
     assert len(first.id) == 64
     assert read("order_created", X_Shopify_Webhook_Id=given).id == first.id
     assert read("order_created", put("name", "#1"), X_Shopify_Webhook_Id=given).id != first.id
-    assert read("order_created", X_Shopify_Webhook_Id=given, X_Shopify_Topic="orders/paid").id != first.id
+    assert read("order_created", X_Shopify_Webhook_Id=given, X_Shopify_Topic="orders/updated").id != first.id
 
 
 def test_the_installation_fills_what_the_order_does_not_say() -> None:
