@@ -84,6 +84,22 @@ def test_of_two_rotations_each_old_secret_has_its_own_end(world: Any) -> None:
     assert [hook.deliver(secret)[0] for secret in (OLD, "between", NEW)] == [401, 401, 200]
 
 
+def test_without_an_overlap_only_the_new_secret_counts(world: Any) -> None:
+    """Who allows none may know of a leak: a secret that was replaced before it ends, too."""
+    hook = Hook(world)
+    hook.rotate("between")
+    hook.rotate(NEW, secret_overlap_s=0)
+    assert [hook.deliver(secret)[0] for secret in (OLD, "between", NEW)] == [401, 401, 200]
+
+
+def test_a_change_of_something_else_ends_no_overlap(world: Any) -> None:
+    hook = Hook(world)
+    hook.rotate(NEW)
+    changed = {"credentials": {"access_token": "shpat_new"}, "settings": {"secret_overlap_s": 0}}
+    assert world.a.patch(f"/v1/installations/{hook.id}", changed).status_code == 200
+    assert [hook.deliver(secret)[0] for secret in (OLD, NEW)] == [200, 200]
+
+
 @pytest.mark.parametrize("age", [{"seconds": 1}, {"hours": 1}, {"days": 29}], ids=["a second", "an hour", "29 days"])
 def test_a_delivery_that_comes_again_later_is_known(world: Any, age: dict[str, float]) -> None:
     hook = Hook(world)

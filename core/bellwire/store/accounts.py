@@ -151,12 +151,17 @@ def replaced_secrets(
     overlap_s: int,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """`secrets_old` after a change of credentials: what was replaced stays valid for `overlap_s`, newest first."""
-    kept = [dict(entry) for entry in old or () if datetime.fromisoformat(entry["until"]) > now]
+    """`secrets_old` after a change of credentials: what was replaced stays valid for `overlap_s`, newest first.
+
+    An overlap of 0 leaves none but the new secret: what was replaced earlier ends with it. Each has its own end otherwise.
+    """
     current = _as_list(after.get(secret_field))
     gone = [value for value in _as_list(before.get(secret_field)) if value not in current]
+    if gone and overlap_s == 0:
+        return []
+    kept = [dict(entry) for entry in old or () if datetime.fromisoformat(entry["until"]) > now]
     until = (now + timedelta(seconds=overlap_s)).isoformat()
-    fresh = [{"value": value, "until": until} for value in gone] if overlap_s > 0 else []
+    fresh = [{"value": value, "until": until} for value in gone]
     values = {*gone, *current}  # one that came back needs no overlap; one that goes again gets a new end
     return fresh + [entry for entry in kept if entry["value"] not in values]
 
