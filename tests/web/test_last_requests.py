@@ -33,7 +33,7 @@ class Shop:
         """The platform sends a sample, to this shop's URL unless another is given."""
         plugins, clock = self.world.runtime.plugins, self.world.clock
         connector = plugins.connectors["shopify"]
-        key = f"{name}-{clock().isoformat()}"
+        key = f"{name}-{clock().timestamp()}"
         request = sample(PACKAGE, name)
         if shop_domain:
             request = replace(request, body=request.body.replace(b"example.myshopify.com", shop_domain.encode()))
@@ -76,6 +76,21 @@ def test_an_order_of_a_removed_shop_is_gone(world: Any, shop: Shop) -> None:
     with reading(world.store.engine) as connection:
         types = [row.type for row in connection.execute(sa.select(schema.events.c.type))]
     assert types == ["app.uninstalled"]
+
+
+def test_what_is_told_again_after_the_removal_is_a_duplicate(world: Any) -> None:
+    """The same delivery: the platform missed our answer, and repeats for hours what is answered 410."""
+    shop = Shop(world)
+    world.clock.forward(minutes=1)
+    names = ("order_created", "app_uninstalled", "order_created", "app_uninstalled")
+    answers = [shop.calls(name) for name in names]
+    assert [(one.status_code, one.json["duplicate"]) for one in answers] == [(200, False)] * 2 + [(200, True)] * 2
+    assert shop.calls("app_uninstalled", secret="f" * 32).status_code == 401
+    world.clock.forward(hours=4)
+    assert [shop.calls(name).status_code for name in ("order_created", "app_uninstalled")] == [410, 410], "new ones"
+    with reading(world.store.engine) as connection:
+        types = [row.type for row in connection.execute(sa.select(schema.events.c.type).order_by(schema.events.c.id))]
+    assert types == ["order.created", "app.uninstalled"]
 
 
 @pytest.mark.parametrize(

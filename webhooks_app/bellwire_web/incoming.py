@@ -15,7 +15,9 @@ from bellwire.ids import parse_id
 from bellwire.model import Carrier, Connector, Event, HttpReply, TemplateChoice, WebhookRequest
 from bellwire.store import snapshot
 from bellwire.store.database import reading
-from bellwire.store.vault import key_hash
+from bellwire.store.intake import seen_among
+from bellwire.store.schema import SEEN_EVENT
+from bellwire.store.vault import fingerprint, key_hash
 from flask import Flask, Response, jsonify, request
 
 from bellwire_web.bodies import whole
@@ -89,6 +91,8 @@ def mount(app: Flask, runtime: Runtime) -> Collection[str]:
             raise Refused(e.status, e.code, str(e)) from e
         wanted = [(one, events) for one, events in ((one, _of_gone(one, events)) for one, events in read) if events is not None]
         if read and not wanted:
+            if all(_told_before(one, events) for one, events in read):
+                return jsonify({"events": [], "duplicate": True})
             return _gone(connector, read[0][0].installation)
         body = incoming.body if connector.shared_secret else None
         taken = [(one, intake.take_events(engine, one.held, one.installation.value, events, body=body)) for one, events in wanted]
@@ -124,6 +128,12 @@ def mount(app: Flask, runtime: Runtime) -> Collection[str]:
                     continue
                 other = intake.configured(engine, connection, rows[0].tenant_id, rows[0].config_version)
             yield _Served(other, other.config.installations[rows[0].id], part)
+
+    def _told_before(one: _Served, events: Sequence[Event]) -> bool:
+        """Whether an installation that is off took these very events while it was on: what the sender missed is our answer."""
+        keys = {(fingerprint(event.id), SEEN_EVENT, one.installation.value.id) for event in events}
+        with reading(engine.store.engine) as connection:
+            return bool(keys) and seen_among(connection, keys) == keys
 
     def dlr(carrier_name: str, key: str, message: str = "") -> Response:
         carrier, account = _account(carrier_name, key)
