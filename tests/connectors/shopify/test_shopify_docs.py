@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from bellwire.store.accounts import INSTALLATION
 from bellwire.testing import installation, sample, samples
 from bellwire_connectors.shopify import connector
 from bellwire_connectors.shopify.privacy import TOPICS as COMPLIANCE
@@ -33,6 +34,7 @@ NAMED = [
     *((f"event {name}", name) for name in sorted(connector.events)),
     *((f"credential {field.name}", field.name) for field in connector.fields),
     *((f"setting {field.name}", field.name) for field in connector.settings),
+    *((f"setting of every installation {name}", name) for name in sorted(INSTALLATION)),
     *((f"field {name}", name) for name in sorted(brought() - {"discount"})),  # an action's own field
     ("the metafield's namespace", NAMESPACE),
     ("the metafield's key", KEY),
