@@ -83,6 +83,8 @@ BAD = [
     ("a loopback base_url", twilio(base_url="https://[::1]/"), "settings.base_url", "url_private"),
     ("an overlap too long", shop(secret_overlap_s=10**9), "settings.secret_overlap_s", "out_of_range"),
     ("write_back is none of its words", shop(write_back="maybe"), "settings.write_back", "not_one_of"),
+    ("a version that no API has", shop(api_version="2099-13"), "settings.api_version", None),
+    ("a version that is emptied", shop(api_version=""), "settings.api_version", "required"),
     ("a connector that is not installed", {**SHOP, "connector": "shop"}, "connector", "unknown_connector"),
     ("a country that is none", {**SHOP, "country": "XX"}, "country", None),
     ("a zone that is none", {**SHOP, "timezone": "Mars/Olympus"}, "timezone", "not_one_of"),
@@ -103,6 +105,16 @@ def test_a_bad_account_names_the_field(world: Any, label: str, body: dict[str, A
     assert code in (None, error["code"])
     assert "s3cret-one" not in answer.text
     assert "t0ken-one" not in answer.text
+
+
+def test_a_bad_change_names_the_field_and_changes_nothing(world: Any) -> None:
+    made = world.a.post("/v1/installations", SHOP).json
+    answer = world.a.patch(f"/v1/installations/{made['id']}", {"settings": {"api_version": "unstable"}})
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json["errors"]
+    assert error["field"] == "settings.api_version"
+    assert "2026-10" in error["message"]
+    assert world.a.get(f"/v1/installations/{made['id']}").json["settings"] == made["settings"]
 
 
 def test_the_own_network_where_it_is_allowed(world: Any) -> None:

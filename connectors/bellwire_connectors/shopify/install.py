@@ -31,6 +31,7 @@ from .sdk import install_hmac, is_shop, missing_scopes, permission_url
 from .shapes import country
 from .subscriptions import WANTED_SCOPES
 from .tokens import exchange
+from .versions import DEFAULT_VERSION, clean_version
 
 _PAST = timedelta(days=1)  # what Shopify's own libraries allow
 _AHEAD = timedelta(minutes=5)
@@ -80,6 +81,8 @@ def finish_install(request: WebhookRequest, installation: Installation, state: s
     }
     about = _about(link, replace(at, credentials=credentials))
     settings = {name: installation.settings[name] for name in _OF_THE_APP if installation.settings.get(name)}
+    if "api_version" in settings:
+        settings["api_version"] = _version(str(settings["api_version"]))
     if about.get("name"):
         settings["shop_name"] = str(about["name"])
     return Installed(
@@ -90,6 +93,14 @@ def finish_install(request: WebhookRequest, installation: Installation, state: s
         timezone=str(about.get("ianaTimezone") or ""),
         notes=_missing(granted, _scopes(installation)),
     )
+
+
+def _version(given: str) -> str:
+    """The app's version, if it would be stored today; one from before versions were checked must not cost the token."""
+    try:
+        return clean_version(given)
+    except ValueError:
+        return DEFAULT_VERSION
 
 
 def _missing(granted: Mapping[str, Any], asked: Sequence[str]) -> Sequence[str]:

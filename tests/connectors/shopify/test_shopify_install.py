@@ -187,6 +187,11 @@ class TestFinish:
         settings = finish(request(shop.install_query("s1")), own, link).settings
         assert settings == {"scopes": "read_orders", "api_version": "2026-07", "shop_name": "Example Store"}
 
+    @pytest.mark.parametrize("stored", ["2025-10", "unstable"])
+    def test_a_version_that_is_no_longer_taken_costs_no_install(self, shop: Shop, link: MemoryLink, stored: str) -> None:
+        settings = finish(request(shop.install_query("s1")), app(shop, api_version=stored), link).settings
+        assert settings["api_version"] == "2026-10"
+
     def test_the_installed_app_works_and_renews(self, shop: Shop, link: MemoryLink, open_link: OpenLink) -> None:
         done = finish(request(shop.install_query("s1")), app(shop), link)
         shop.expire_tokens()
