@@ -281,8 +281,6 @@ def _check_event(call: Call, connector: str, event: str) -> None:
         known = ", ".join(sorted(connectors)) or "none"
         raise FieldInvalid("connector", f"is not installed; there are {known}", "unknown_connector")
     events = connectors[connector].events
-    if event.startswith("installation."):
-        raise FieldInvalid("event", "is about the account itself: there is nobody to text", "unknown_event")
     if events and event not in events:
         near = difflib.get_close_matches(event, events, n=1)
         cure = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(events))}"
