@@ -76,7 +76,7 @@ def test_a_killed_serve_leaves_no_process_and_nothing_open(
             "B1 kill -9 of serve",
             database,
             f"{kills} kills, {len(events)} events",
-            processes_left=len(_processes(serving)) - len(serving.children()) - 1,
+            processes_left=len(serving.processes()) - len(serving.children()) - 1,
             longest_until_all_are_gone_s=round(longest, 2),
             acknowledged_and_missing=len(missing),
             lost=len(lost),
@@ -92,7 +92,7 @@ def test_a_killed_serve_leaves_no_process_and_nothing_open(
         assert set(messages.values()) <= {"delivered", "unknown"}
         assert not any(sends[one] for one in unknown), "a receipt settles every one that the carrier has"
         assert len(unknown) >= HANGING * kills, "what was under way is not sent again"
-        assert _processes(serving) == {serving.process.pid, *serving.children()}  # type: ignore[union-attr]  # it runs
+        assert serving.processes() == {serving.process.pid, *serving.children()}  # type: ignore[union-attr]  # it runs
 
 
 def _tenant(server: Server, carrier: Simulator, shop: Shop) -> tuple[Tenant, str]:
@@ -108,25 +108,12 @@ def _kill(server: Server) -> float:
     """kill -9 of the process that was started, and of no other; how long until nothing of it was left, in seconds."""
     process = server.process
     assert process is not None
-    assert len(_processes(server)) > 1, "it has children, which are not killed"
+    assert len(server.processes()) > 1, "it has children, which are not killed"
     process.send_signal(signal.SIGKILL)
     began = time.monotonic()
     process.wait(5)
-    until(lambda: not _processes(server), lambda: f"alive: {_processes(server)}", GONE_WITHIN_S)
+    until(lambda: not server.processes(), lambda: f"alive: {server.processes()}", GONE_WITHIN_S)
     return time.monotonic() - began
-
-
-def _processes(server: Server) -> set[int]:
-    """Every live process of an installation, whoever its parent is: those that were started with its public URL."""
-    mark = f"BELLWIRE_PUBLIC_URL={server.url}".encode()
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.add(int(folder.name))
-        except OSError:  # it is not ours, or it has just ended
-            continue
-    return found
 
 
 def _open(tenant: Tenant, sends: Counter[str]) -> Counter[str]:

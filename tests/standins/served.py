@@ -119,6 +119,18 @@ class Server:
         found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(one) for one in found.read_text().split()] if found.exists() else []
 
+    def processes(self) -> set[int]:
+        """Every live process of this installation, whoever its parent is: those that were started with its public URL."""
+        mark = f"BELLWIRE_PUBLIC_URL={self.url}".encode()
+        found = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.add(int(folder.name))
+            except OSError:  # it is not ours, or it has just ended
+                continue
+        return found
+
     def command(self, *arguments: str) -> Any:
         """Run a command beside it, in this process: one of its own costs a second of imports. The JSON it prints."""
         setup = Setup(environ=self.environ, cwd=self.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -82,7 +83,9 @@ def serving(folder: Path, *more: str) -> Iterator[str]:
         stop(process)
 
 
-@pytest.mark.parametrize(("more", "status"), [((), 404), (("demo",), 200)], ids=["a plain serve has no page", "the demo has one"])
+@pytest.mark.parametrize(
+    ("more", "status"), [((), 404), (("demo", str(os.getpid())), 200)], ids=["a plain serve has no page", "the demo has one"]
+)
 def test_the_process_that_serves(tmp_path: Path, more: tuple[str, ...], status: int) -> None:
     with serving(tmp_path, *more) as url:
         ends = time.monotonic() + 30

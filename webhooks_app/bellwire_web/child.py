@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import multiprocessing.util
 import os
 import signal
 import sys
-import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bellwire import config as settings
 from bellwire.engine.process import Process
@@ -22,14 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bellwire.serve")
 
-_PR_SET_PDEATHSIG = 1
-_LOOK_S, _ORPHAN_S = 0.25, 2.0
-
 
 def start(*, demo: bool = False) -> Flask:
     """Start the engine in this process and make its web application. `demo`: with the demo's page at `/`."""
-    parent = os.getppid()
-    die_with_parent(parent)
     try:
         config = settings.load(os.environ, Path.cwd())
         process = Process(config, kind="serve")
@@ -46,29 +38,24 @@ def start(*, demo: bool = False) -> Flask:
         from bellwire_web import demo_page  # nothing of it is there in a plain serve
 
         demo_page.mount(app, process)
-    process.begin()
+    begin(process)
     log.info("serving", extra={"pid": os.getpid()})
     return app
 
 
-def die_with_parent(parent: int) -> None:
-    """End when the process that the person sees is gone: by SIGTERM, so that what is quick is finished, and soon in any case.
+def begin(process: Process) -> None:
+    """Let it work. From here on there is something to drain: a signal that comes before granian takes them is a SystemExit."""
+    heard: list[int] = []
+    working = False
 
-    Whoever killed it wants an end, and the next one waits for our lock; a carrier may let us wait for half a minute.
-    """
-    linux = sys.platform == "linux"
-    if linux:
-        libc: Any = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    def end(number: int, _frame: object) -> None:
+        heard.append(number)
+        if working and len(heard) == 1:
+            sys.exit(0)
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_S)
-        if not linux:
-            os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_ORPHAN_S)
-        os._exit(os.EX_SOFTWARE)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-    if linux and os.getppid() != parent:  # it died before we asked
-        os.kill(os.getpid(), signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    process.begin()
+    working = True
+    if heard:
+        sys.exit(0)

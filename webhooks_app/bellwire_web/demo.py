@@ -91,7 +91,7 @@ class _Story:
         made = self._run(environment, "tenant", "create", "demo", "--country", "UZ", "--name", "Demo shop", "--json")
         self._http.headers["Authorization"] = f"Bearer {json.loads(made)['api_key']}"
         # as `serve` does it, and with the page at /
-        command = [sys.executable, "-P", str(_PARENT), "127.0.0.1", str(self.port), "1", "16", "demo"]
+        command = [sys.executable, "-P", str(_PARENT), "127.0.0.1", str(self.port), "1", "16", "demo", str(os.getpid())]
         self._server = subprocess.Popen(command, env=environment, cwd=self.directory, stderr=subprocess.PIPE)  # noqa: S603  # ours
         try:
             self._wait("the server to answer", self._is_ready)
