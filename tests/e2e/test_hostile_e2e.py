@@ -10,6 +10,8 @@ import json
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -216,6 +218,19 @@ class TestBodiesThatNeverEnd:
             405,
         }  # 302: an app that another test has made installable
         assert tenant.get("/v1/events?limit=1")["items"]
+
+
+def test_a_body_that_is_not_read_ends_the_connection_and_the_answer_says_so(server: Server) -> None:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.putrequest("POST", "/hooks/shopify/unknown")
+        connection.putheader("Content-Length", "1000")
+        connection.endheaders(b"not all of it")
+        said = connection.getresponse()
+        assert (said.status, said.getheader("Connection")) == (404, "close")
+        assert json.loads(said.read())["code"] == "unknown_installation"
+        for _ in range(3):  # a client that was told opens another one
+            connection.request("POST", "/hooks/shopify/unknown", b"x" * 1000)
+            assert connection.getresponse().read()
 
 
 def memory(server: Server) -> int:

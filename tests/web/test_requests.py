@@ -115,6 +115,29 @@ def test_an_address_or_method_we_do_not_serve(world: Any, method: str, path: str
     assert answer.mimetype == "application/problem+json"
 
 
+CONNECTIONS = [
+    ("a stranger's body", "/v1/keys", {"Authorization": "Bearer x"}, b"{}", 401, "close"),
+    ("an unknown hook", "/hooks/shopify/nokey", {}, b"{}", 404, "close"),
+    ("no such address", "/nowhere", {}, b"{}", 404, "close"),
+    ("no such method", "/livez", {}, b"{}", 405, "close"),
+    ("too large", "/v1/keys", {}, b"x" * 300_000, 413, "close"),
+    ("an action's body that nobody asked for", "/v1/templates/x/versions/1/approve", {}, b"{}", 404, "close"),
+    ("no body", "/nowhere", {}, b"", 404, None),
+    ("a body that was read", "/v1/keys", {}, b"{", 400, None),
+    ("a body that was read for its key", "/v1/templates/x/versions/1/approve", {"Idempotency-Key": "1"}, b"{}", 404, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("label", "path", "headers", "body", "status", "connection"), CONNECTIONS, ids=[row[0] for row in CONNECTIONS]
+)
+def test_who_left_a_body_unread_says_that_the_connection_ends(
+    world: Any, label: str, path: str, headers: dict[str, str], body: bytes, status: int, connection: str | None
+) -> None:
+    answer = world.a.post(path, data=body, headers=headers, content_type="application/json")
+    assert (answer.status_code, answer.headers.get("Connection")) == (status, connection)
+
+
 def test_every_answer_has_its_headers(world: Any) -> None:
     for path in ("/v1/keys", "/nowhere", "/livez", "/docs"):
         headers = world.a.get(path).headers

@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from bellwire_web import health, incoming, installs, pages_of_docs, problems
 from bellwire_web.api import ROUTES
 from bellwire_web.auth import Authenticator
+from bellwire_web.bodies import ends_connection
 from bellwire_web.calls import mount
 from bellwire_web.operations import DeclarationWrong
 from bellwire_web.proxies import trust
@@ -72,6 +73,8 @@ def _around_each_request(app: Flask) -> None:
             if name not in headers:
                 headers.add(name, value)
         headers.add("X-Request-Id", g.request_id)
+        if ends_connection(request):
+            headers.set("Connection", "close")
         # the rule, never the path or the query: they hold numbers and keys
         _access.info(
             "request.served",

@@ -258,7 +258,7 @@ def _idempotency_key(incoming: Request, operation: Operation) -> IdempotencyKey 
     if not (0 < len(given) <= _KEY_MAX and given.isascii() and given.isprintable()):
         raise _one("Idempotency-Key", "pattern", f"must be 1 to {_KEY_MAX} printable ASCII characters")
     where = f"{operation.method} {incoming.path}"
-    return idempotency.idempotency_key(given, where, incoming.get_data())
+    return idempotency.idempotency_key(given, where, whole(incoming, operation.max_bytes))
 
 
 def _repeat(kept: Kept) -> Response:
