@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from bellwire.domain.scopes import Scope
@@ -16,6 +17,7 @@ from bellwire_web.fields import Answer, Duration, Model, Timestamp
 from bellwire_web.operations import DeclarationWrong, Routes, check
 from flask import Flask
 
+TWILIO = {"account_sid": "AC" + "7" * 32, "auth_token": "a token of nobody's"}
 GOOD = {"name": "till", "scopes": ["messages:send"]}
 
 BODIES = [
@@ -113,6 +115,31 @@ def test_an_address_or_method_we_do_not_serve(world: Any, method: str, path: str
     answer = world.a._send(method, path, None)
     assert (answer.status_code, answer.json["code"]) == (status, code)
     assert answer.mimetype == "application/problem+json"
+
+
+def test_nothing_has_a_name_with_a_nul_in_it(world: Any) -> None:
+    for method, path in (
+        ("GET", "/v1/templates/%00"),
+        ("GET", "/v1/templates/a%00b"),
+        ("POST", "/v1/templates/a%00b/versions/1/approve"),
+        ("GET", "/v1/workers/a%00b"),
+        ("DELETE", "/v1/workers/a%00b"),
+        ("GET", "/v1/consents/%2B99890%000000001"),
+        ("POST", "/hooks/shopify/%00"),
+        ("GET", "/install/%00/callback"),
+        ("GET", "/%00"),
+    ):
+        answer = world.a._send(method, path, None)
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found"), path
+
+
+def test_a_nul_anywhere_else_is_the_caller_s_mistake(world: Any) -> None:
+    account = world.a.post("/v1/carrier-accounts", {"carrier": "twilio", "name": "T", "credentials": TWILIO, "settings": {}}).json
+    assert world.a.client.get(f"{urlsplit(account['dlr_url']).path}?MessageSid=%00").status_code == 400
+    assert world.a.client.get("/install/shopify?shop=a%00b.myshopify.com").status_code == 400
+    for path in ("/v1/consents/import", "/v1/workers/import"):
+        answer = world.a.post(path, data=b"ref,msisdn\nw\x001,+998900000001\n", content_type="text/csv")
+        assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "nul"), path
 
 
 CONNECTIONS = [

@@ -65,6 +65,8 @@ def _around_each_request(app: Flask) -> None:
     def begin() -> None:
         g.request_id = secrets.token_hex(8)
         g.began = time.perf_counter()
+        if "\x00" in request.path:  # no name here has one, and PostgreSQL can't even be asked for it
+            raise problems.Refused(404, "not_found", "there is nothing at this address")
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -197,6 +197,8 @@ def read_body(incoming: Request, operation: Operation) -> BaseModel | bytes:
     if incoming.mimetype != operation.takes:
         raise Refused(415, "content_type", f"send the body with Content-Type: {operation.takes}")
     if model is None:
+        if b"\x00" in data:
+            raise _one("file", "nul", "must be text in UTF-8 without the NUL character")
         return data
     try:
         made = model.model_validate_json(data)

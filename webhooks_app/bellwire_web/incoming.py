@@ -190,9 +190,12 @@ def mount(app: Flask, runtime: Runtime) -> Collection[str]:
 def received(runtime: Runtime, *, body: bool = True) -> WebhookRequest:
     """The request as connectors see it: raw bytes once, and the URL as the sender called it, built on PUBLIC_URL.
 
-    A body is read from those only whose key is known: who sends it slowly holds a thread. Raises HTTPException: 413, 400.
+    A body is read from those only whose key is known: who sends it slowly holds a thread. Raises HTTPException: 413, 400, and
+    PayloadInvalid for a NUL in the query, which PostgreSQL can't be asked for.
     """
     query = request.query_string.decode("ascii", "replace")
+    if "%00" in query:
+        raise PayloadInvalid("the query must not hold the NUL character")
     path = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.path
     public = runtime.config.public_url.rstrip("/")
     target = path.partition("?")[0]

@@ -70,6 +70,8 @@ def of(error: Exception) -> tuple[Problem, dict[str, str]]:
         return error.problem, error.headers
     if isinstance(error, errors.FieldInvalid):
         return one_field(error), {}
+    if isinstance(error, errors.PayloadInvalid):
+        return problem(error.status, error.code, str(error)), {}
     if isinstance(error, errors.NotFound):
         return problem(404, "not_found", str(error)), {}
     if isinstance(error, errors.Conflict):

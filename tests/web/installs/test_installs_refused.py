@@ -37,7 +37,7 @@ BEGINNINGS: dict[str, tuple[str, dict[str, str] | None, int]] = {
     "a line feed in it": ("/install/shopify", {"shop": "a.myshopify.com\r\nSet-Cookie: x"}, 400),
     "capital letters": ("/install/shopify", {"shop": "A.myshopify.com"}, 400),
     "no bytes of UTF-8": ("/install/shopify?shop=%ff%fe&hmac=%80", None, 401),
-    "a NUL": ("/install/shopify?shop=%00&hmac=%00", None, 401),
+    "a NUL": ("/install/shopify?shop=%00&hmac=%00", None, 400),
 }
 
 
