@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from bellwire.engine.runtime import Engine
 from bellwire.store import audit, keys, snapshot, tenants
 from bellwire.store.vault import key_hash
-from standins.shell import Shell
+from standins.shell import KEY, Shell
 
 
 def trail(shell: Shell, slug: str = "acme") -> list[tuple[str, str]]:
@@ -44,6 +45,15 @@ def test_a_tenant_is_made_with_a_key_that_works(shell: Shell) -> None:
     assert shell.json("tenant", "show", made["tenant_id"]) == shown
 
 
+@pytest.mark.postgres
+def test_a_database_that_is_behind_is_to_be_tried_again(bare: Shell, empty_postgres_url: str) -> None:
+    shell = replace(bare, environ={"BELLWIRE_DATABASE_URL": empty_postgres_url, "BELLWIRE_SECRET_KEY": KEY})
+    for command in (("tenant", "create", "acme", "--country", "UZ"), ("serve", "--port", "0"), ("work",)):
+        said = shell(*command, code=75).stderr
+        assert said.startswith("bellwire: the database is at revision none, this version needs")
+        assert said.endswith("run `bellwire db upgrade`\n")
+
+
 def test_tenants_are_listed(shell: Shell) -> None:
     assert "There is no tenant yet" in shell("tenant", "list").stdout
     for slug, country in (("acme", "UZ"), ("beta", "CO")):
@@ -59,6 +69,11 @@ def test_tenants_are_listed(shell: Shell) -> None:
         ("Acme", ["--country", "UZ"], "slug: must be"),
         ("beta", ["--country", "ZZ"], "country: "),
         ("beta", ["--country", "UZ", "--locale", "?"], "locale: must be a language"),
+        (
+            "beta",
+            ["--country", "UZ", "--locale", "xx-yy-zz-bad"],
+            "locale: must be a language such as en or uz-Latn-UZ, and not 'xx-",
+        ),
         ("beta", ["--country", "UZ", "--timezone", "Mars/Base"], "timezone: "),
     ],
 )
@@ -137,6 +152,13 @@ def test_a_tenant_that_does_not_exist(embedded: Shell) -> None:
 
 
 # -- keys -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_would_have_ended_before_it_is_made(embedded: Shell) -> None:
+    embedded("tenant", "create", "acme", "--country", "UZ")
+    asked = ("key", "create", "--tenant", "acme", "--name", "shop", "--expires", "2001-01-01T00:00:00Z")
+    said = embedded(*asked, code=1).stderr
+    assert said == "bellwire: expires: lies in the past; leave it out for a key without an end\n"
 
 
 def test_a_key_s_life(shell: Shell) -> None:

@@ -1,7 +1,7 @@
 """Locale names and which variant a person gets."""
 
 import pytest
-from bellwire.domain.locales import chain, normalize, pick, script
+from bellwire.domain.locales import chain, exactly, normalize, pick, script
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +29,24 @@ NORMALIZED = [
 @pytest.mark.parametrize(("label", "given_name", "expected"), NORMALIZED, ids=[row[0] for row in NORMALIZED])
 def test_normalize(label: str, given_name: str, expected: str) -> None:
     assert normalize(given_name) == expected, label
+
+
+@pytest.mark.parametrize(
+    ("given_name", "expected"),
+    [
+        ("uz_latn_uz", "uz-Latn-UZ"),
+        ("en_US.UTF-8", "en-US"),
+        ("uz_UZ@cyrillic", "uz-Cyrl-UZ"),
+        ("de-DE-u-co-phonebk", "de-DE"),
+        ("ca-ES-valencia", "ca-ES-valencia"),
+        ("xx-yy-zz-bad", ""),
+        ("en-US-GB", ""),
+        ("en-", ""),
+        ("?", ""),
+    ],
+)
+def test_a_name_that_is_a_setting_is_read_whole_or_not_at_all(given_name: str, expected: str) -> None:
+    assert exactly(given_name) == expected
 
 
 SCRIPTS = [

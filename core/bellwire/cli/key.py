@@ -42,7 +42,8 @@ def create(setup: Setup, tenant: str, name: str, scopes: tuple[str, ...], expire
     Example: bellwire key create --tenant acme --name shop --scope messages:send
     """
     now = datetime.now(UTC)
-    expires_at = parse_when(expires, now, field="expires", max_days=3650) if expires else None
+    cure = "leave it out for a key without an end"
+    expires_at = parse_when(expires, now, field="expires", max_days=3650, cure=cure) if expires else None
     with opened_store(setup) as store:
         scoped = store.for_tenant(tenant_id(store, tenant))
         made, secret = scoped.write(

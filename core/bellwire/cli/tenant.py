@@ -178,9 +178,9 @@ def _pair(written: str) -> tuple[str, str]:
 
 
 def _locale(written: str) -> str:
-    spoken = locales.normalize(written)
+    spoken = locales.exactly(written)
     if not spoken:
-        raise FieldInvalid("locale", "must be a language such as en or uz-Latn-UZ", "pattern")
+        raise FieldInvalid("locale", f"must be a language such as en or uz-Latn-UZ, and not {written[:64]!r}", "pattern")
     return spoken
 
 

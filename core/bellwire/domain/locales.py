@@ -62,6 +62,12 @@ def normalize(locale: str) -> str:
     return parts.name() if parts else ""
 
 
+def exactly(locale: str) -> str:
+    """As `normalize`, but "" also where something behind the language can't be read: for a name that is a setting."""
+    parts = _parse(locale)
+    return parts.name() if parts and not _read(locale)[1] else ""
+
+
 def script(locale: str) -> str:
     """The script a text in this locale is written in: `uz-Cyrl` → `Cyrl`, `zh-TW` → `Hant`. "" for what is no locale."""
     parts = _parse(locale)
@@ -128,17 +134,23 @@ def _elsewhere(parts: _Parts, stored: dict[_Parts, str]) -> Iterator[_Parts]:
 
 @lru_cache(maxsize=4096)
 def _parse(locale: str) -> _Parts | None:
+    return _read(locale)[0]
+
+
+def _read(locale: str) -> tuple[_Parts | None, list[str]]:
+    """The parts, and what can't be read behind them; extensions (`-u-…`) are none of it."""
     if len(locale) > 64:  # RFC 5646 4.4.1 advises room for 35 characters
-        return None
+        return None, []
     name, _, modifier = locale.strip().lower().replace("_", "-").partition("@")
     tags = name.partition(".")[0].split("-")
     language = _RENAMED.get(tags[0], tags[0])
     if not _LANGUAGE.fullmatch(language):
-        return None
+        return None, []
     rest = tags[1:]
     written = rest.pop(0).title() if rest and _SCRIPT.fullmatch(rest[0]) else _POSIX_SCRIPTS.get(modifier, "")
     territory = rest.pop(0).upper() if rest and _TERRITORY.fullmatch(rest[0]) else ""
     variants: list[str] = []
     while rest and _VARIANT.fullmatch(rest[0]):
         variants.append(rest.pop(0))
-    return _Parts(language, written, territory, "-".join(variants))
+    left = [] if rest and len(rest[0]) == 1 else rest
+    return _Parts(language, written, territory, "-".join(variants)), left

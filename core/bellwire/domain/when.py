@@ -26,11 +26,13 @@ _MAX_WRITTEN = 64
 _HUGE = 10**18  # a number of a million digits is too far as well, and no conversion of this one overflows
 
 
-def parse_when(value: object, now: datetime, *, field: str = "send_at", max_days: float = MAX_DAYS) -> datetime:
+def parse_when(
+    value: object, now: datetime, *, field: str = "send_at", max_days: float = MAX_DAYS, cure: str = "leave it out to send now"
+) -> datetime:
     """The instant (aware UTC) a request means: an RFC 3339 time, or a span from now as `parse_span` takes it.
 
     `now`: aware. What lies up to five minutes in the past is now. Raises FieldInvalid naming `field` for a time without a zone,
-    in the past, more than `max_days` ahead, or unreadable.
+    in the past, more than `max_days` ahead, or unreadable. `cure`: what somebody may do who gave a time in the past.
     """
     if now.tzinfo is None:
         raise ValueError("now must be aware")
@@ -41,7 +43,7 @@ def parse_when(value: object, now: datetime, *, field: str = "send_at", max_days
     if value.tzinfo is None or value.utcoffset() is None:
         raise FieldInvalid(field, "has no time zone; end it with Z or an offset such as +05:00", "time_without_zone")
     if value.year < now.year - 1:
-        raise _in_past(field)
+        raise _in_past(field, cure)
     try:
         at = value.astimezone(UTC)
         ahead = at - now
@@ -50,7 +52,7 @@ def parse_when(value: object, now: datetime, *, field: str = "send_at", max_days
     if ahead > timedelta(days=max_days):
         raise _too_far(field, max_days)
     if ahead < -SKEW:
-        raise _in_past(field)
+        raise _in_past(field, cure)
     return max(at, now.astimezone(UTC))
 
 
@@ -129,8 +131,8 @@ def _shifted(now: datetime, span: timedelta, field: str) -> datetime:
         raise FieldInvalid(field, "lies beyond what a calendar can hold", "time_too_far") from error
 
 
-def _in_past(field: str) -> FieldInvalid:
-    return FieldInvalid(field, "lies in the past; leave it out to send now", "time_in_past")
+def _in_past(field: str, cure: str) -> FieldInvalid:
+    return FieldInvalid(field, f"lies in the past; {cure}", "time_in_past")
 
 
 def _too_far(field: str, max_days: float) -> FieldInvalid:

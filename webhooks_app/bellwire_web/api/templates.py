@@ -197,7 +197,7 @@ def _checked(call: Call, bodies: dict[str, str]) -> dict[str, str]:
     made: dict[str, str] = {}
     wrong: list[FieldProblem] = []
     for locale, source in bodies.items():
-        name = locales.normalize(locale)
+        name = locales.exactly(locale)
         if not name or name in made:
             message = "is no locale" if not name else f"names the same locale as another: {name}"
             wrong.append(FieldProblem(field=f"bodies.{locale}", code="locale_invalid", message=message))
