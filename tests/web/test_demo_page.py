@@ -23,7 +23,7 @@ from bellwire.cli import main
 from bellwire.cli.setup import Setup
 from bellwire.model import Reason, Status
 from bellwire.store.inbox import Reply
-from bellwire_web import demo_page
+from bellwire_web import demo, demo_page
 from bellwire_web.api.events import Outcome
 from bellwire_web.demo_story import REASONS, TONES, Outgoing, handsets, said
 from click.testing import CliRunner
@@ -95,6 +95,11 @@ def test_the_process_that_serves(tmp_path: Path, more: tuple[str, ...], status: 
                 return
             assert time.monotonic() < ends, "it never served"
             time.sleep(0.05)
+
+
+def test_the_story_names_no_address_that_is_gone_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    demo._show({"events": [], "messages": [], "write_backs": []})
+    assert "http" not in capsys.readouterr().out
 
 
 # -- what it tells -----------------------------------------------------------------------------------------------

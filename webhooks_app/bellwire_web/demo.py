@@ -28,6 +28,7 @@ from bellwire.cli.output import json_option, note, print_json, print_table, say
 from bellwire.errors import BellwireError, ConfigInvalid
 from bellwire.model import Installation, WebhookRequest
 
+from bellwire_web.cli import wait_for_port
 from bellwire_web.demo_orders import BODIES, BUYERS, SHOP, order
 from bellwire_web.demo_shop import TOKEN, DemoShop
 
@@ -56,13 +57,13 @@ def demo(once: bool, port: int | None, as_json: bool) -> None:
         raise ConfigInvalid("demo: writing back to the shop needs the extra: pip install 'bellwire[shopify]'")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the server must not outlive its story
     with tempfile.TemporaryDirectory(prefix="bellwire-demo-") as directory:
-        told = _Story(Path(directory), port or _free_port(8080), quiet=as_json)
+        told = _Story(Path(directory), wait_for_port("127.0.0.1", port, 0) if port else _free_port(8080), quiet=as_json)
         with told.running():
             result = told.tell()
             if as_json:
                 print_json(result)
             else:
-                _show(result, told)
+                _show(result)
             if not once:
                 told.stay()
 
@@ -118,7 +119,8 @@ class _Story:
 
     def stay(self) -> None:
         """Serve on until Ctrl-C."""
-        say(f"\nLook at {self.url}/ – stop with Ctrl-C.".strip())
+        self._say(f"The API answers at {self.url}, its documentation at {self.url}/docs.")
+        say(f"Look at {self.url}/ – stop with Ctrl-C.")
         try:
             while self._server is not None and self._server.poll() is None:
                 time.sleep(0.5)
@@ -282,7 +284,7 @@ def _free_port(wanted: int) -> int:
     raise BellwireError("no local port is free")
 
 
-def _show(result: Mapping[str, Any], told: _Story) -> None:
+def _show(result: Mapping[str, Any]) -> None:
     say("What came in:")
     print_table(["event", "what", "outcome"], [(one["id"], one["type"], one["outcome"]) for one in result["events"]])
     say("What went out (to the sandbox, which texts nobody):")
@@ -304,4 +306,3 @@ def _show(result: Mapping[str, Any], told: _Story) -> None:
         ["platform", "order", "write-back", "the order says"],
         [(one["platform"], one["target"], one["status"], one["written"]) for one in result["write_backs"]],
     )
-    say(f"The API answers at {told.url}, its documentation at {told.url}/docs.")
