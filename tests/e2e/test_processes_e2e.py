@@ -166,8 +166,9 @@ class TestStartedTwice:
         assert "can't listen on 192.0.2.1" in server.said
 
     def test_a_database_that_is_served_is_said(self, rivals: Rivals) -> None:
-        assert rivals.database.gives_up() not in (0, None)
-        assert "another `bellwire serve` uses bellwire.db: stop it, or use PostgreSQL for several" in rivals.database.server.said
+        assert rivals.database.gives_up() == 2
+        said = "bellwire: another `bellwire serve` uses bellwire.db: stop it, or use PostgreSQL for several\n"
+        assert rivals.database.server.said == said, "and not that it serves"
 
     def test_a_port_that_is_taken_is_said(self, rivals: Rivals) -> None:
         assert rivals.port.gives_up() == 2

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from bellwire import config as settings
 from bellwire.engine.process import Process
-from bellwire.errors import ConfigInvalid
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -21,14 +20,18 @@ log = logging.getLogger("bellwire.serve")
 
 
 def start(*, demo: bool = False) -> Flask:
-    """Start the engine in this process and make its web application. `demo`: with the demo's page at `/`."""
+    """Start the engine in this process and make its web application. `demo`: with the demo's page at `/`.
+
+    What goes wrong is told, and ends the process, as in every command.
+    """
     try:
         config = settings.load(os.environ, Path.cwd())
         process = Process(config, kind="serve")
         process.open()
-    except ConfigInvalid as e:
-        sys.stderr.write(f"{e}\n")
-        sys.exit(2)
+    except Exception as e:  # as the command line does it, whose process this is
+        from bellwire.cli import told  # most starts need none of it
+
+        sys.exit(told(e, debug=bool(os.environ.get("BELLWIRE_DEBUG"))))
     # granian's children end without atexit: only multiprocessing's own finalizers run
     multiprocessing.util.Finalize(None, process.drain, exitpriority=100)
     from bellwire_web.app import create_app  # after the engine: a bad setting is told before the web loads

@@ -22,7 +22,9 @@ _PARENT = Path(__file__).with_name("parent.py")
 
 @click.command()
 @click.option("--host", default=None, help="The address to listen on. Default: the setting host, 127.0.0.1.")
-@click.option("--port", type=click.IntRange(1, 65535), default=None, help="The port. Default: the setting port, 8080.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=None, help="The port, 0 for a free one. Default: the setting port, 8080."
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes; more than one needs PostgreSQL.")
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, workers: int | None) -> None:
@@ -34,15 +36,14 @@ def serve(context: click.Context, host: str | None, port: int | None, workers: i
     """
     setup: Setup = context.obj
     config = setup.config
-    host, port, workers = host or config.host, port or config.port, workers or config.workers
+    host, port, workers = host or config.host, config.port if port is None else port, workers or config.workers
     ready(setup, workers)
-    wait_for_port(host, port)
-    note(f"Serving on http://{host}:{port}. Stop with Ctrl-C.")
+    port = wait_for_port(host, port)
     become_parent(setup, host, port, workers)
 
 
 def ready(setup: Setup, workers: int) -> None:
-    """Check what would only be found out in the child. Raises ConfigInvalid; exits 75 for a database that is behind."""
+    """Check what would only be found out in the child. Raises ConfigInvalid; StoreUnavailable for a database that is behind."""
     config = setup.config
     embedded = config.sqlite_file is not None
     if embedded and workers > 1:
@@ -50,33 +51,29 @@ def ready(setup: Setup, workers: int) -> None:
     key_for(config)
     if embedded:
         return
-    from bellwire.store import migrate  # SQLAlchemy takes 0.2 s, which an embedded database's start need not spend twice
-    from bellwire.store.database import open_database
+    from bellwire.cli.current import (
+        require_current,
+    )  # SQLAlchemy takes 0.2 s, which an embedded database's start need not spend twice
 
-    engine = open_database(config.database_url, pool_size=1)
-    try:
-        migrate.require(engine)
-    except ConfigInvalid as e:
-        note(str(e))
-        sys.exit(75)
-    finally:
-        engine.dispose()
+    require_current(config)
 
 
-def wait_for_port(host: str, port: int, wait_s: float = PORT_WAIT_S) -> None:
-    """Come back once the port is ours to take: whoever served before us may still be ending. Raises ConfigInvalid.
+def wait_for_port(host: str, port: int, wait_s: float = PORT_WAIT_S) -> int:
+    """Come back once the port is ours to take: whoever served before us may still be ending. Gives it; for 0 a free one.
 
-    The server itself would share the port with whoever has it, and each would get half of what comes.
+    Raises ConfigInvalid. The server itself would share the port with whoever has it, and each would get half of what comes.
     """
     ends = time.monotonic() + wait_s
     while True:
+        taken = port
         try:
             for family, kind, protocol, _, address in socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             ):
                 with socket.socket(family, kind, protocol) as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(address)
+                    probe.bind((address[0], taken, *address[2:]))
+                    taken = int(probe.getsockname()[1])
         except socket.gaierror as e:
             raise ConfigInvalid(f"host: {host} is no address of this machine") from e
         except OSError as e:
@@ -86,12 +83,14 @@ def wait_for_port(host: str, port: int, wait_s: float = PORT_WAIT_S) -> None:
                 raise ConfigInvalid(f"port: something else listens on {port}; stop it, or choose another with --port") from e
             time.sleep(0.1)
         else:
-            return
+            return taken
 
 
 def become_parent(setup: Setup, host: str, port: int, workers: int, **more: str) -> None:
     """Replace this process by the thin parent: same process id, none of our imports."""
     environment = {**os.environ, **more}
+    if setup.debug:
+        environment["BELLWIRE_DEBUG"] = "1"
     if setup.config_file is not None:
         environment["BELLWIRE_CONFIG"] = str(setup.config_file.absolute())
     sys.stdout.flush()

@@ -5,9 +5,11 @@ It imports granian and nothing of ours: what serves is imported in the child, af
 
 import ctypes
 import gc
+import mmap
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -32,6 +34,10 @@ def main() -> None:
         die_with(int(sys.argv[6]))
     multiprocessing.set_start_method("fork")  # everywhere: a child has what its parent has, and no time in between
     children_die_with_us()
+    ended = mmap.mmap(-1, 1)  # shared with the children: how one that could not start has ended
+    first, mark = os.pipe()  # the child that reads the mark is the one that says where we serve
+    os.set_blocking(first, False)
+    os.write(mark, b"." if not demo else b"")
     server = Granian(
         "bellwire",
         address=host,
@@ -48,22 +54,45 @@ def main() -> None:
         workers_kill_timeout=40,
     )
     try:
-        server.serve(target_loader=partial(load, os.getpid(), demo), wrap_loader=False)
+        server.serve(
+            target_loader=partial(load, os.getpid(), demo, ended, partial(say_where, first, host, port)), wrap_loader=False
+        )
     except SystemExit:
         # granian counts a child that a signal to all of us ended before we did as one that failed
         if not server.interrupt_signal:
-            raise
+            sys.exit(ended[0] or 1)
 
 
-def load(parent: int, demo: bool) -> Callable[..., Any]:
-    """In the child: import and start everything that serves."""
+def load(parent: int, demo: bool, ended: mmap.mmap, serving: Callable[[], None]) -> Callable[..., Any]:
+    """In the child: import and start everything that serves. `ended` gets the exit code when that fails."""
     threading.Thread(target=outlive_briefly, args=(parent,), name="parent-watch", daemon=True).start()
     gc.disable()  # a tenth of the start would go into looking through modules of which nothing is garbage
     from bellwire_web.child import start  # the parent must not import it
 
-    app = start(demo=demo)
+    try:
+        app = start(demo=demo)
+    except SystemExit as e:
+        ended[0] = e.code if isinstance(e.code, int) else 1
+        raise
     gc.enable()
+    threading.Thread(target=serving, name="serving", daemon=True).start()
     return app
+
+
+def say_where(first: int, host: str, port: int) -> None:
+    """Say once where we serve, when it is so: the server listens some time after everything is loaded."""
+    try:
+        if not os.read(first, 1):
+            return
+    except BlockingIOError:
+        return
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.01)
+    sys.stderr.write(f"Serving on http://{f'[{host}]' if ':' in host else host}:{port}. Stop with Ctrl-C.\n")
 
 
 # -- the end ------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class _Main(click.Group):
         except Exception as e:  # the one place where whatever happened becomes a line
             if not standalone_mode:
                 raise
-            sys.exit(_told(e, debug=setup.debug))
+            sys.exit(told(e, debug=setup.debug))
         if not standalone_mode:
             return result
         sys.exit(result if isinstance(result, int) else OK)
@@ -118,8 +118,8 @@ def _ours(command: str, plugin: str) -> str:
     return plugins.commands[command]
 
 
-def _told(error: Exception, *, debug: bool) -> int:
-    """Say what went wrong on stderr; the exit code."""
+def told(error: Exception, *, debug: bool) -> int:
+    """Say what went wrong on stderr; the exit code. Also for the process that a command becomes."""
     if debug and not isinstance(error, click.ClickException | click.Abort):
         traceback.print_exception(error)
     match error:

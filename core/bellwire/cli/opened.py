@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from bellwire.cli.current import require_current
 from bellwire.cli.setup import Setup
 from bellwire.engine.process import open_store
 from bellwire.engine.runtime import Engine
@@ -16,9 +17,14 @@ from bellwire.store.database import reading, sqlite_path
 
 @contextmanager
 def opened_store(setup: Setup) -> Iterator[Store]:
-    """The store. An embedded database is made or upgraded first; PostgreSQL must be current. Raises ConfigInvalid."""
+    """The store. An embedded database is made or upgraded first; PostgreSQL must be current.
+
+    Raises ConfigInvalid, and StoreUnavailable for a database that is behind.
+    """
     if sqlite_path(setup.config.database_url) is not None:
         migrate.upgrade(setup.config.database_url)
+    else:
+        require_current(setup.config)
     store = open_store(setup.config)
     try:
         yield store
