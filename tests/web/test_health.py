@@ -82,7 +82,7 @@ def test_figures_tell_what_waits(world: Any) -> None:
     world.clock.forward(seconds=7)
     answer = world.app.test_client().get("/metrics")
     assert answer.status_code == 200
-    assert answer.mimetype == "text/plain"
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
     assert lines['bellwire_messages_waiting{lane="otp"}'] == "2.0"
     assert lines['bellwire_messages_waiting{lane="marketing"}'] == "0.0"

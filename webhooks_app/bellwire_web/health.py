@@ -36,7 +36,7 @@ def mount(app: Flask, runtime: Runtime) -> Collection[str]:
         from bellwire_web.metrics import exposition  # 55 ms of imports that most processes never need
 
         body, media_type = exposition(runtime)
-        return Response(body, mimetype=media_type)
+        return Response(body, content_type=media_type)
 
     for view in (livez, readyz, metrics):
         app.add_url_rule(f"/{view.__name__}", view.__name__, view, methods=["GET"], provide_automatic_options=False)
