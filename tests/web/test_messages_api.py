@@ -71,6 +71,7 @@ PROBLEMS = [
     ("a time too far", {"send_at": "2099-03-01T09:00:00Z"}, "send_at", "time_too_far"),
     ("the year 9999", {"send_at": "9999-12-31T23:59:59Z"}, "send_at", "out_of_range"),
     ("an expiry too long", {"expires_in": "8d"}, "expires_in", "out_of_range"),
+    ("an expiry beyond all spans", {"expires_in": "900d"}, "expires_in", "out_of_range"),
     ("an expiry of nothing", {"expires_in": 0}, "expires_in", "out_of_range"),
     ("a text that forces what it can't", {"body": "Привет", "encoding": "gsm7"}, "encoding", "not_gsm7"),
     ("an empty text", {"body": "  "}, "body", "empty"),
@@ -85,6 +86,26 @@ def test_what_is_wrong_with_the_request_is_a_problem(ready: Any, label: str, cha
     assert answer.status_code == 422, answer.text
     assert (answer.json["errors"][0]["field"], answer.json["errors"][0]["code"]) == (field, code)
     assert ready.a.get("/v1/messages").json["items"] == []
+
+
+def test_an_expiry_names_its_own_limit(ready: Any) -> None:
+    for written in ("8d", "900d", 10**9):
+        assert "7 days" in ready.a.post("/v1/messages", {**SEND, "expires_in": written}).json["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1E+309", "1.5e0400", "1" * 400 + ".0"])
+def test_a_number_past_the_largest_is_refused(ready: Any, number: str) -> None:
+    body = b'{"to":"+998900000001","body":"x","metadata":{"a":[%s]}}' % number.encode()
+    answer = ready.a.post("/v1/messages", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "metadata.a.0")
+    assert ready.a.get("/v1/messages").json["items"] == []
+
+
+@pytest.mark.parametrize(("number", "kept"), [("1e308", 1e308), ("1e-999", 0.0), ("1" * 400, int("1" * 400))])
+def test_a_number_that_can_be_kept_is(ready: Any, number: str, kept: float) -> None:
+    body = b'{"to":"+998900000001","body":"x","metadata":{"a":%s}}' % number.encode()
+    answer = ready.a.post("/v1/messages", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["metadata"]) == (202, {"a": kept})
 
 
 def test_a_number_that_is_no_json_is_400(ready: Any) -> None:
@@ -180,11 +201,17 @@ def test_a_batch_answers_each_row_in_order(ready: Any) -> None:
         {**SEND, "colour": "red"},
         {**SEND, "purpose": "marketing"},
         {**SEND, "to": "+998900000003"},
+        5,
+        None,
+        [SEND],
     ]
     answer = ready.a.post("/v1/messages/batch", {"messages": rows})
     assert answer.status_code == 202, answer.text
+    problems = [one for one in answer.json["items"] if "id" not in one]
+    assert {one["request_id"] for one in problems} == {answer.headers["X-Request-Id"]}
+    assert [one["errors"][0]["message"] for one in problems[-3:]] == ["must be an object"] * 3
     told = [one.get("id", "")[:4] + one["status"] if "id" in one else one["errors"][0]["field"] for one in answer.json["items"]]
-    assert told == ["msg_queued", "to", "to", "colour", "msg_refused", "msg_queued"]
+    assert told == ["msg_queued", "to", "to", "colour", "msg_refused", "msg_queued", "", "", ""]
 
 
 @pytest.mark.parametrize(("rows", "code"), [([], "too_short"), ([SEND] * 1001, "too_long")])

@@ -58,7 +58,9 @@ FIELDS = [
     ({**GOOD, "expires_at": "2026-05-01T00:00:00"}, "expires_at", "wrong_type", "with its zone"),
     ({**GOOD, "expires_at": "9999-05-01T00:00:00Z"}, "expires_at", "out_of_range", "2099"),
     ({**GOOD, "expires_at": "2026-02-30T00:00:00Z"}, "expires_at", "wrong_type", "calendar"),
-    ({**GOOD, "name": ""}, "name", "too_short", "at least 1"),
+    ({**GOOD, "name": ""}, "name", "too_short", "must have at least 1"),
+    ({**GOOD, "scopes": []}, "scopes", "too_short", "must have at least 1 item$"),
+    ({**GOOD, "scopes": 5}, "scopes", "wrong_type", "must be a valid"),
 ]
 
 
@@ -67,7 +69,9 @@ def test_each_problem_names_its_field_and_the_cure(world: Any, body: Mapping[str
     answer = world.a.post("/v1/keys", body)
     (error,) = answer.json["errors"]
     assert (answer.status_code, error["field"], error["code"]) == (422, field, code)
-    assert words in error["message"]
+    assert words in error["message"] + "$"
+    assert "should" not in error["message"]
+    assert "validation" not in error["message"]
 
 
 PARAMETERS = [
@@ -163,6 +167,25 @@ def test_who_left_a_body_unread_says_that_the_connection_ends(
 ) -> None:
     answer = world.a.post(path, data=body, headers=headers, content_type="application/json")
     assert (answer.status_code, answer.headers.get("Connection")) == (status, connection)
+
+
+ALLOWED = [
+    ("GET", "/v1/messages/batch", "POST"),
+    ("OPTIONS", "/v1/messages/batch", "POST"),
+    ("OPTIONS", "/v1/consents/import", "POST"),
+    ("OPTIONS", "/v1/messages/msg_1", "DELETE, GET"),
+    ("OPTIONS", "/v1/consents/+998900000001", "GET, PUT"),
+    # a template or a worker may be called so
+    ("OPTIONS", "/v1/templates/preview", "DELETE, GET, PATCH, POST"),
+    ("OPTIONS", "/v1/workers/import", "DELETE, GET, PATCH, POST"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), ALLOWED)
+def test_allow_lists_what_is_there(world: Any, method: str, path: str, allowed: str) -> None:
+    answer = world.a._send(method, path, None)
+    found = {one.strip() for one in answer.headers["Allow"].split(",")} - {"HEAD"}
+    assert (answer.status_code, ", ".join(sorted(found))) == (405, allowed)
 
 
 def test_every_answer_has_its_headers(world: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Collection
@@ -20,6 +21,7 @@ from bellwire_web.runtime import Runtime
 
 _access = logger("bellwire_web.access")
 
+_KIND = re.compile(r"<\w+:")  # of a parameter in a rule
 _BODY_MAX = 1024 * 1024  # what an address takes that says nothing else
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -81,7 +83,7 @@ def _around_each_request(app: Flask) -> None:
         _access.info(
             "request.served",
             method=request.method,
-            route=request.url_rule.rule if request.url_rule else None,
+            route=_KIND.sub("<", request.url_rule.rule) if request.url_rule else None,
             http_status=response.status_code,
             duration_ms=round((time.perf_counter() - g.began) * 1000, 1),
             request_id=g.request_id,

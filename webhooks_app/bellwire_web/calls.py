@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -21,6 +23,7 @@ from bellwire.store.keys import ApiKey
 from bellwire.store.tenancy import TenantConnection
 from flask import Flask, Request, Response, request
 from pydantic import BaseModel, ValidationError
+from werkzeug.routing import BaseConverter
 
 from bellwire_web import problems
 from bellwire_web.auth import Authenticator
@@ -32,6 +35,7 @@ from bellwire_web.runtime import Runtime
 T = TypeVar("T")
 
 _KEY_MAX = 255
+_LARGE = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}|[0-9]{300}")  # what may be a number past the largest, 1.8e308
 _IN_PROGRESS_RETRY_S = 1
 
 
@@ -130,15 +134,42 @@ def _in_progress() -> Refused:
 def mount(app: Flask, runtime: Runtime, operations: list[Operation], authenticator: Authenticator) -> None:
     """Serve the operations. Raises DeclarationWrong for one that says too little of itself."""
     in_progress = _InProgress()
+    app.url_map.converters |= segments(operations)
     for operation in operations:
         check(operation)
         app.add_url_rule(
-            operation.flask_rule,
+            operation.rule,
             operation.name,
             _served(operation, runtime, authenticator, in_progress),
             methods=[operation.method],
             provide_automatic_options=False,
         )
+
+
+def segments(operations: Iterable[Operation]) -> dict[str, type[BaseConverter]]:
+    """What may stand for each kind of parameter in a path: anything but the words that other addresses have in its place.
+
+    `/v1/messages/batch` is no message: its methods are its own. What is called by a name may have such a word for one.
+    """
+    ways = [operation.rule.split("/") for operation in operations]
+    words: dict[str, set[str]] = {kind: set() for operation in operations for kind in operation.parameters.values()}
+    for operation in operations:
+        mine = operation.rule.split("/")
+        for place, part in enumerate(mine):
+            kind, colon, _ = part.removeprefix("<").partition(":")
+            if part.startswith("<") and colon:
+                alike = [
+                    way
+                    for way in ways
+                    if len(way) == len(mine) and way[:place] + way[place + 1 :] == mine[:place] + mine[place + 1 :]
+                ]
+                words[kind] |= {way[place] for way in alike if not way[place].startswith("<")}
+    return {kind: _segment(taken) for kind, taken in words.items()}
+
+
+def _segment(taken: Collection[str]) -> type[BaseConverter]:
+    refused = rf"(?!(?:{'|'.join(map(re.escape, sorted(taken)))})\Z)" if taken else ""
+    return type("Segment", (BaseConverter,), {"regex": f"{refused}[^/]+"})
 
 
 def _served(
@@ -204,9 +235,9 @@ def read_body(incoming: Request, operation: Operation) -> BaseModel | bytes:
         made = model.model_validate_json(data)
     except ValidationError as e:
         raise problems.of_validation(e, model) from None
-    if b"\\u0000" in data or b"NaN" in data or b"Infinity" in data:
+    if b"\\u0000" in data or b"NaN" in data or b"Infinity" in data or _LARGE.search(data):
         try:
-            _refuse_nul(json.loads(data, parse_constant=_refuse_constant), ())
+            _refuse_unstorable(json.loads(data, parse_constant=_refuse_constant), ())
         except ValueError as e:
             raise Refused(400, "not_json", str(e)) from None
     return made
@@ -240,17 +271,19 @@ def _refuse_constant(word: str) -> None:
     raise ValueError(f"Invalid JSON: {word} is no JSON number")
 
 
-def _refuse_nul(value: Any, place: tuple[str, ...]) -> None:
-    """PostgreSQL can't store U+0000, and no text needs it."""
+def _refuse_unstorable(value: Any, place: tuple[str, ...]) -> None:
+    """PostgreSQL can't store U+0000, and no text needs it; a number past the largest would be answered as null."""
     if isinstance(value, str) and "\x00" in value:
         raise _one(".".join(place), "nul", "must not hold the NUL character")
+    if isinstance(value, float) and math.isinf(value):
+        raise _one(".".join(place), "out_of_range", "is larger than any number that can be kept")
     if isinstance(value, dict):
         for name, one in value.items():
-            _refuse_nul(name, (*place, "…"))
-            _refuse_nul(one, (*place, name))
+            _refuse_unstorable(name, (*place, "…"))
+            _refuse_unstorable(one, (*place, name))
     if isinstance(value, list):
         for number, one in enumerate(value):
-            _refuse_nul(one, (*place, str(number)))
+            _refuse_unstorable(one, (*place, str(number)))
 
 
 def _idempotency_key(incoming: Request, operation: Operation) -> IdempotencyKey | None:

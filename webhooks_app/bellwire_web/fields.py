@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
@@ -59,27 +60,31 @@ Timestamp = Annotated[
 ]
 
 
-def _seconds(value: object) -> int:
+def _seconds(value: object, most_days: int = MAX_DAYS) -> int:
     try:
-        return int(parse_span(value, field="").total_seconds())
+        return int(parse_span(value, field="", max_days=most_days).total_seconds())
     except FieldInvalid as e:
+        if e.code == "time_too_far":
+            raise PydanticCustomError("out_of_range", "must be at most {days} days", {"days": most_days}) from e
         raise PydanticCustomError("duration", "{why}", {"why": e.message}) from e
 
 
-#: Seconds, written as an integer or as "90s", "15m", "1h30m", "2d", "PT1H".
-Duration = Annotated[
-    int,
-    PlainValidator(_seconds),
-    WithJsonSchema(
+def _span_schema(most_days: int) -> WithJsonSchema:
+    return WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": MAX_DAYS * 86_400},
+                {"type": "integer", "minimum": 0, "maximum": most_days * 86_400},
                 {"type": "string", "pattern": "^[0-9]{1,4}(s|m|h)$|^[0-9]{1,2}d$"},
             ],
             "example": "15m",
         }
-    ),
-]
+    )
+
+
+#: Seconds, written as an integer or as "90s", "15m", "1h30m", "2d", "PT1H".
+Duration = Annotated[int, PlainValidator(_seconds), _span_schema(MAX_DAYS)]
+#: The same, for how long a text is worth sending.
+Lifetime = Annotated[int, PlainValidator(partial(_seconds, most_days=7)), _span_schema(7)]
 
 #: How tenants name templates, triggers and accounts.
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]

@@ -65,11 +65,6 @@ class Operation:
         return _PARAMETER.sub(r"{\2}", self.rule)
 
     @property
-    def flask_rule(self) -> str:
-        """The rule as Flask takes it."""
-        return _PARAMETER.sub(r"<\2>", self.rule)
-
-    @property
     def has_body(self) -> bool:
         """Whether anything is to be sent with it."""
         return self.body is not None or self.takes != "application/json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -94,10 +95,14 @@ def one_field(error: errors.FieldInvalid) -> Problem:
     return problem(422, "invalid_fields", "", [FieldProblem(field=error.field, code=error.code, message=error.message)])
 
 
+def shown(made: Problem) -> Problem:
+    """The problem as it is answered: with this request's id."""
+    return made.model_copy(update={"request_id": request_id()})
+
+
 def answer(made: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """The problem as a response."""
-    body = made.model_copy(update={"request_id": request_id()}).model_dump_json()
-    response = Response(body, made.status, mimetype=MEDIA_TYPE)
+    response = Response(shown(made).model_dump_json(), made.status, mimetype=MEDIA_TYPE)
     for name, value in (headers or {}).items():
         response.headers[name] = value
     return response
@@ -157,6 +162,10 @@ _CODES = {
 }
 
 
+_SUBJECT = re.compile(r"^[A-Z][A-Za-z]*( input)? should")  # Input, String, List, Dictionary, …
+_COUNTED = re.compile(r"(?<=items|.item) after validation, not (more than )?\d+$")
+
+
 def of_validation(error: ValidationError, model: type[BaseModel]) -> Refused:
     """The 400 for what is not JSON, the 422 for fields that are wrong."""
     found = error.errors(include_url=False, include_input=False)
@@ -187,4 +196,4 @@ def _message(found: Any, model: type[BaseModel]) -> str:
         return f"is not a field here; did you mean {near[0]}?" if near else f"is not a field here; there are {', '.join(known)}"
     if kind == "string_pattern_mismatch":
         return f"must match {found['ctx']['pattern']}"
-    return str(found["msg"]).removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
+    return _COUNTED.sub("", _SUBJECT.sub("must", str(found["msg"]).removeprefix("Value error, ")))

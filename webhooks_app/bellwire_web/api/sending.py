@@ -19,7 +19,7 @@ from bellwire_web import problems
 from bellwire_web.api.choices import EncodingChoice
 from bellwire_web.api.shown_message import Message, show_message
 from bellwire_web.calls import Call
-from bellwire_web.fields import Answer, Duration, Locale, Model, Number, PathName, Timestamp
+from bellwire_web.fields import Answer, Lifetime, Locale, Model, Number, PathName, Timestamp
 from bellwire_web.operations import Routes
 from bellwire_web.problems import Problem
 
@@ -44,7 +44,7 @@ class MessageRequest(Model):
     carrier: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     encoding: EncodingChoice = EncodingChoice.AUTO
     send_at: Annotated[Timestamp | None, Field(description="Not before; at once when left out.")] = None
-    expires_in: Annotated[Duration | None, Field(description="Worthless after that long; at most 7 days.")] = None
+    expires_in: Annotated[Lifetime | None, Field(description="Worthless after that long; at most 7 days.")] = None
     reference: Annotated[str | None, Field(max_length=200, description="Your own name for it.")] = None
     metadata: Annotated[dict[str, JsonValue] | None, Field(max_length=50)] = None
 
@@ -53,7 +53,7 @@ class BatchRequest(Model):
     """Up to 1,000 texts, each judged by itself."""
 
     messages: Annotated[
-        list[Annotated[dict[str, JsonValue], WithJsonSchema({"$ref": "#/components/schemas/MessageRequest"})]],
+        list[Annotated[JsonValue, WithJsonSchema({"$ref": "#/components/schemas/MessageRequest"})]],
         Field(min_length=1, max_length=MAX_BATCH),
     ]
 
@@ -124,16 +124,16 @@ def _send(call: Call, rows: Sequence[MessageRequest]) -> list[tuple[UUID, FieldI
     return [(UUID(int=0), result) if isinstance(result, FieldInvalid) else (result, None) for result in results]
 
 
-def _row(given: Mapping[str, Any]) -> MessageRequest | Problem:
+def _row(given: Any) -> MessageRequest | Problem:
     """One row of a batch, read as strictly as a request of its own."""
     try:
         return MessageRequest.model_validate_json(json.dumps(given))
     except ValidationError as e:
-        return problems.of_validation(e, MessageRequest).problem
+        return problems.shown(problems.of_validation(e, MessageRequest).problem)
 
 
 def _item(result: tuple[UUID, FieldInvalid | None] | Problem, found: Mapping[UUID, Stored], now: datetime) -> Message | Problem:
     if isinstance(result, Problem):
         return result
     message_id, invalid = result
-    return problems.one_field(invalid) if invalid is not None else show_message(found[message_id], now)
+    return problems.shown(problems.one_field(invalid)) if invalid is not None else show_message(found[message_id], now)
