@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -56,10 +55,8 @@ def test_a_start_that_is_interrupted_leaves_nothing(
     server: Server, moment: Callable[[Server], bool], number: signal.Signals
 ) -> None:
     process = server.launch()
-    ends = time.monotonic() + 30
-    while not moment(server):
-        assert process.poll() is None, server.said
-        assert time.monotonic() < ends, "it never came so far"
+    until(lambda: process.poll() is not None or moment(server), "it never came so far", 30)
+    assert process.poll() is None, server.said
     process.send_signal(number)
     assert process.wait(GONE_WITHIN_S) == (0 if number == signal.SIGTERM else -number)
     until(lambda: not server.processes(), lambda: f"alive: {server.processes()}", GONE_WITHIN_S)
