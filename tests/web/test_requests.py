@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from bellwire.domain.scopes import Scope
 from bellwire.errors import Conflict, FieldInvalid, NotFound, StoreUnavailable
+from bellwire.logs import OURS, configure
 from bellwire_web.app import check_policies
 from bellwire_web.calls import Call
 from bellwire_web.fields import Answer, Duration, Model, Timestamp
@@ -195,6 +199,31 @@ def test_every_answer_has_its_headers(world: Any) -> None:
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Request-Id"]
+
+
+def test_every_line_of_a_request_names_it(world: Any) -> None:
+    """`X-Request-Id` finds not only the access line, but what went wrong."""
+
+    def fail() -> None:
+        logging.getLogger("bellwire.web.tried").warning("it went wrong", extra={"reason": "of course"})
+        raise RuntimeError("broken")
+
+    world.app.add_url_rule("/fail-loudly", "fail-loudly", fail)
+    written, root = io.StringIO(), logging.getLogger()
+    kept, levels = root.handlers[:], {one: logging.getLogger(one).level for one in (None, *OURS)}
+    try:
+        configure("json", "info", written)
+        answers = [world.app.test_client().get("/fail-loudly") for _ in range(2)]
+    finally:
+        root.handlers[:] = kept
+        for one, level in levels.items():
+            logging.getLogger(one).setLevel(level)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    for answer in answers:
+        mine = [line["event"] for line in lines if line.get("request_id") == answer.headers["X-Request-Id"]]
+        assert mine[0] == "it went wrong"
+        assert mine[-1] == "request.served"
+        assert len(mine) == len(lines) / 2
 
 
 def test_the_access_log_holds_no_query_and_no_path(world: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
-from bellwire.logs import logger
+from bellwire.logs import bound, logger
 from flask import Flask, Response, g, request
 
 from bellwire_web import health, incoming, installs, pages_of_docs, problems
@@ -21,6 +22,7 @@ from bellwire_web.runtime import Runtime
 
 _access = logger("bellwire_web.access")
 
+_ID = "bellwire.request_id"  # in a request's environ
 _KIND = re.compile(r"<\w+:")  # of a parameter in a rule
 _BODY_MAX = 1024 * 1024  # what an address takes that says nothing else
 _HEADERS = (
@@ -52,6 +54,7 @@ def create_app(runtime: Runtime) -> Flask:
     }
     check_policies(app, {operation.name for operation in operations} | open_endpoints)
     trust(app, runtime.config.trusted_proxies)
+    app.wsgi_app = _named(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation has it
     return app
 
 
@@ -62,10 +65,21 @@ def check_policies(app: Flask, known: Collection[str]) -> None:
             raise DeclarationWrong(f"{rule.rule}: is served without a policy")
 
 
+def _named(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Give each request a name, which each line that is written for it bears."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        environ[_ID] = secrets.token_hex(8)
+        with bound(request_id=environ[_ID]):
+            return inner(environ, start_response)
+
+    return application
+
+
 def _around_each_request(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
-        g.request_id = secrets.token_hex(8)
+        g.request_id = request.environ[_ID]
         g.began = time.perf_counter()
         if "\x00" in request.path:  # no name here has one, and PostgreSQL can't even be asked for it
             raise problems.Refused(404, "not_found", "there is nothing at this address")
@@ -86,6 +100,5 @@ def _around_each_request(app: Flask) -> None:
             route=_KIND.sub("<", request.url_rule.rule) if request.url_rule else None,
             http_status=response.status_code,
             duration_ms=round((time.perf_counter() - g.began) * 1000, 1),
-            request_id=g.request_id,
         )
         return response
