@@ -28,6 +28,7 @@ def page() -> str:
             context = click.Context(
                 one, info_name=path, terminal_width=_WIDTH, max_content_width=_WIDTH, help_option_names=["-h", "--help"]
             )
+            one._help_option = None  # click keeps the one it made first, for whoever called the command in this process
             parts += [f"{'##' if path.count(' ') == 1 else '###'} {path}", f"```text\n{one.get_help(context)}\n```"]
     return "\n\n".join(parts)
 

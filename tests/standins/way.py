@@ -45,7 +45,7 @@ class Way:
         """Somebody orders and is texted; the order's gid and the message, once the carrier has it."""
         gid, event = self.place(**changes)
         [decision] = event["decisions"]
-        return gid, self.tenant.wait(decision["message"], "sent")
+        return gid, self.tenant.wait(decision["message"], "sent", "delivered")
 
     def report(self, message: dict[str, Any], status: str, *, token: str = "", **fields: str) -> requests.Response:
         """A receipt for this message, as Twilio posts it."""
