@@ -64,6 +64,10 @@ class ConfigInvalid(BellwireError):
     """A setting is missing, unknown or wrong: the start stops with one line each."""
 
 
+class OtherRevision(ConfigInvalid):
+    """The database's schema is not this version's. What to do is said."""
+
+
 class KeyMismatch(ConfigInvalid):
     """SECRET_KEY is not the one this database was written with."""
 

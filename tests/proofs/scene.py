@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +18,9 @@ from bellwire.errors import StoreUnavailable
 from bellwire.ids import parse_id, show
 from bellwire.model import Event, Status, WebhookRequest
 from bellwire.plugins import load_plugins
+from bellwire.proving import fleet as fleets
 from bellwire.proving.fleet import Fleet
+from bellwire.proving.killing import under_way
 from bellwire.store import schema
 from bellwire.store.database import reading
 from simulated_carrier import Receiver, Simulator, receiver, simulator
@@ -127,12 +127,7 @@ class Scene:
 
     def in_flight_at(self, kills: Sequence[float], slack_s: float = 0.0) -> set[UUID]:
         """Messages whose calls were under way at one of these moments, by the carrier's log."""
-        return {
-            parse_id("msg", ref)
-            for call in self.calls()
-            if any(call["started"] - slack_s <= at <= (call["ended"] or at) + slack_s for at in kills)
-            for ref in call["refs"]
-        }
+        return under_way(self.calls(), kills, slack_s)
 
     def shown(self, message_id: UUID) -> str:
         return show("msg", message_id)
@@ -155,23 +150,10 @@ def scene(url: str, folder: Path, *, latency_ms: float = 20.0, credit: str = "10
             shop = world.installation()
             world.template()
             world.trigger("fulfillment.shipped")
-            with Fleet(environment(url, callbacks.url), folder) as fleet:
+            with Fleet(fleets.settings(url, secret=SECRET, public_url=callbacks.url), folder) as fleet:
                 yield Scene(world, carrier, callbacks, fleet, account, shop, int(float(credit) * 1_000_000))
         finally:
             world.close()
-
-
-def environment(url: str, public_url: str) -> dict[str, str]:
-    """What the workers of a world are started with."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BELLWIRE_")}
-    return kept | {
-        "BELLWIRE_DATABASE_URL": url,
-        "BELLWIRE_SECRET_KEY": base64.urlsafe_b64encode(SECRET).decode(),
-        "BELLWIRE_PUBLIC_URL": public_url,
-        "BELLWIRE_ALLOW_PRIVATE_ADDRESSES": "1",
-        "BELLWIRE_LOG_LEVEL": "warning",
-        "BELLWIRE_LOG_FORMAT": "json",
-    }
 
 
 def database(world: World) -> str:

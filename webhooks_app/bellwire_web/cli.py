@@ -51,9 +51,8 @@ def ready(setup: Setup, workers: int) -> None:
     key_for(config)
     if embedded:
         return
-    from bellwire.cli.current import (
-        require_current,
-    )  # SQLAlchemy takes 0.2 s, which an embedded database's start need not spend twice
+    # SQLAlchemy takes 0.2 s, which an embedded database's start need not spend twice
+    from bellwire.cli.current import require_current
 
     require_current(config)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from bellwire.cli.current import require_current
+from bellwire.cli.current import upgraded_by_others
 from bellwire.cli.setup import Setup
 from bellwire.engine.process import open_store
 from bellwire.engine.runtime import Engine
@@ -23,9 +23,8 @@ def opened_store(setup: Setup) -> Iterator[Store]:
     """
     if sqlite_path(setup.config.database_url) is not None:
         migrate.upgrade(setup.config.database_url)
-    else:
-        require_current(setup.config)
-    store = open_store(setup.config)
+    with upgraded_by_others(setup.config):
+        store = open_store(setup.config)
     try:
         yield store
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -38,17 +39,13 @@ def prove(context: click.Context, kills: int, texts: int, workers: int, database
         many = workers if database_url else 1
         counted = killing.run(url, folder, kills=kills, texts=texts, workers=many, done=done)
     if as_json:
-        print_json({**_document(counted), "kept": counted.kept})
+        print_json({**asdict(counted), "kept": counted.kept})
     else:
         print_table(["counted", "", "must be"], _lines(counted))
         say("Kept." if counted.kept else "BROKEN: please report it with this table.")
     if database_url:
         note("The database keeps what was written into it: drop it.")
     context.exit(0 if counted.kept else 1)
-
-
-def _document(counted: killing.Counted) -> dict[str, object]:
-    return {name: getattr(counted, name) for name in counted.__dataclass_fields__}
 
 
 def _lines(counted: killing.Counted) -> list[tuple[str, object, str]]:

@@ -71,7 +71,7 @@ class Purse:
 
 
 def unclaimed(accounts: Accounts, rows: Sequence[AnyRow]) -> list[Charge]:
-    """Refunds of claims that were charged and never started (`store.workers.reclaim`)."""
+    """Refunds of claims that were charged and never started (`store.workers.let_wait`)."""
     charged = [(row, accounts.config(row.tenant_id)) for row in rows if row.price]
     return [
         _refund(new_id(), row.tenant_id, micros(Decimal(row.price)), row.currency or "")

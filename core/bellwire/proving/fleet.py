@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +15,19 @@ from pathlib import Path
 from bellwire.errors import BellwireError
 
 UP_S = 60.0  # a worker that is not ready by then does not come up
+
+
+def settings(url: str, *, secret: bytes, public_url: str) -> dict[str, str]:
+    """The environment of workers of this database, with nothing of ours from the one that starts them."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BELLWIRE_")}
+    return kept | {
+        "BELLWIRE_DATABASE_URL": url,
+        "BELLWIRE_SECRET_KEY": base64.urlsafe_b64encode(secret).decode(),
+        "BELLWIRE_PUBLIC_URL": public_url,
+        "BELLWIRE_ALLOW_PRIVATE_ADDRESSES": "1",
+        "BELLWIRE_LOG_LEVEL": "warning",
+        "BELLWIRE_LOG_FORMAT": "json",
+    }
 
 
 class NotUp(BellwireError):

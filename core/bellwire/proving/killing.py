@@ -6,7 +6,6 @@ second text, and is counted.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import os
@@ -35,7 +34,7 @@ from bellwire.errors import BellwireError, ConfigInvalid
 from bellwire.ids import parse_id
 from bellwire.model import Status
 from bellwire.plugins import load_plugins
-from bellwire.proving.fleet import Fleet
+from bellwire.proving.fleet import Fleet, settings
 from bellwire.store import Store, carrier_accounts, migrate, money, schema, tenants
 from bellwire.store.database import reading, sqlite_path
 from bellwire.store.schema import STATUS_OF
@@ -172,14 +171,14 @@ def count(
         twice=sum(count > 1 for count in sends.values()),
         stuck=sum(its is Status.SENDING for its in status.values()),
         unknown=len(unknown),
-        under_way=len(_under_way(calls, killed, 0.0)),
-        unknown_not_under_way=len((unknown & sends.keys()) - _under_way(calls, killed, SLACK_S)),
+        under_way=len(under_way(calls, killed, 0.0)),
+        unknown_not_under_way=len((unknown & sends.keys()) - under_way(calls, killed, SLACK_S)),
         balance_off=int(micros - (_credit(len(made)) - paid * PRICE) * 1_000_000),
     )
 
 
-def _under_way(calls: Sequence[Mapping[str, Any]], killed: Sequence[float], slack_s: float) -> set[UUID]:
-    """Messages whose calls the carrier's log has under way at a kill."""
+def under_way(calls: Sequence[Mapping[str, Any]], killed: Sequence[float], slack_s: float) -> set[UUID]:
+    """Messages whose calls the carrier's log (the simulator's `/log`) has under way at a kill. `killed`: wall seconds."""
     return {
         parse_id("msg", ref)
         for call in calls
@@ -227,15 +226,7 @@ def _empty(url: str) -> None:
 
 @contextmanager
 def _opened(url: str, folder: Path) -> Iterator[tuple[Store, Mapping[str, str]]]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BELLWIRE_")}
-    environment = kept | {
-        "BELLWIRE_DATABASE_URL": url,
-        "BELLWIRE_SECRET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-        "BELLWIRE_PUBLIC_URL": _NOWHERE,
-        "BELLWIRE_ALLOW_PRIVATE_ADDRESSES": "1",
-        "BELLWIRE_LOG_LEVEL": "warning",
-        "BELLWIRE_LOG_FORMAT": "json",
-    }
+    environment = settings(url, secret=os.urandom(32), public_url=_NOWHERE)
     store = open_store(load(environment, folder))
     try:
         yield store, environment

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bellwire.errors import ConfigInvalid, KeyMismatch, StoreUnavailable
+from bellwire.errors import KeyMismatch, OtherRevision, StoreUnavailable
 from bellwire.store import schema
 from bellwire.store.database import open_database, sqlite_path, writing
 from bellwire.store.vault import Vault
@@ -62,15 +62,15 @@ def upgrade(url: str) -> bool:
 
 
 def require(engine: sa.Engine) -> None:
-    """Raises ConfigInvalid with the command when the database is behind, or ahead of this version."""
+    """Raises OtherRevision with the command when the database is behind, or ahead of this version."""
     found = revision(engine)
     if found == HEAD:
         return
     if found is not None and found > HEAD:
-        raise ConfigInvalid(
+        raise OtherRevision(
             f"the database is at revision {found}, newer than this version of bellwire ({HEAD}): install the newer bellwire"
         )
-    raise ConfigInvalid(f"the database is at revision {found or 'none'}, this version needs {HEAD}: run `bellwire db upgrade`")
+    raise OtherRevision(f"the database is at revision {found or 'none'}, this version needs {HEAD}: run `bellwire db upgrade`")
 
 
 def check_key(engine: sa.Engine, vault: Vault) -> None:

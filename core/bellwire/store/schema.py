@@ -465,7 +465,7 @@ replies = Table(
     Index(
         "ix_replies_dead",
         "tenant_id",
-        "passed",  # always the same here: without it SQLite, which knows of no sizes, takes the index of all of them
+        "passed",  # always the same here: without it SQLite takes the index of all of them, which serves the order as well
         "id",
         sqlite_where=sa.text("passed = 'dead'"),
         postgresql_where=sa.text("passed = 'dead'"),
