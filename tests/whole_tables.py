@@ -65,11 +65,12 @@ def watch(engine: sa.Engine) -> None:
             return
         raw = connection.connection.driver_connection
         for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters):
-            if _is_whole(row[3], statement):
+            if is_whole(row[3], statement):
                 FOUND.append(f"{who}: {row[3]}\n    {statement}")
 
 
-def _is_whole(detail: str, statement: str) -> bool:
+def is_whole(detail: str, statement: str) -> bool:
+    """Whether a line of a statement's plan, in SQLite's words, goes through all of a table that grows."""
     found = _PLAN.match(detail)
     if found is None or found[2] not in LARGE:
         return False
