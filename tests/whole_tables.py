@@ -56,7 +56,7 @@ def watch(engine: sa.Engine) -> None:
         if statement in _SEEN:
             return
         _SEEN.add(statement)
-        who = _who()
+        who = executing()
         if (
             who is None
             or who.startswith(tuple(MAY))
@@ -80,7 +80,7 @@ def is_whole(detail: str, statement: str) -> bool:
     return index == f"ix_{table}_tenant" and terms == "tenant_id=?" and "LIMIT" not in statement
 
 
-def _who() -> str | None:
+def executing() -> str | None:
     """The function of ours that executes the statement; None: a test does."""
     frame: Any = sys._getframe(2)
     while frame is not None and any(one in frame.f_code.co_filename for one in _BETWEEN):

@@ -126,7 +126,7 @@ def test_what_is_known_of_people_is_asked_once_for_all_events_of_a_request(world
         world.engine.store.engine, "before_cursor_execute", lambda *call: asked.append(call[2]) if "contact" in call[2] else None
     )
     taken = world.take(shop, *(order(place, phone=number(place)) for place in range(20)))
-    asked = [one for one in asked if one.startswith("SELECT")]
+    asked = [one for one in asked if "INSERT" not in one]
     assert (len(taken.events), len(asked)) == (20, 3), "who they are, and how often they were texted: by all, and by that trigger"
     m = schema.messages.c
     [capped] = world.all(sa.select(m.subject).where(m.reason == "cap"))

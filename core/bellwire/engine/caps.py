@@ -13,7 +13,7 @@ from bellwire.domain import decide, limits
 from bellwire.domain.limits import Cap
 from bellwire.domain.tenant import TenantConfig, Trigger
 from bellwire.model import Purpose
-from bellwire.store import dispatch
+from bellwire.store import texted
 from bellwire.store.types import AnyRow
 
 _GUARD = (limits.RUNAWAY,)
@@ -39,17 +39,15 @@ class Caps:
                 if _own(cap):
                     since = self._now - timedelta(seconds=cap.window_s)
                     if (cap, row.contact_id) not in self._gone_by_trigger:
-                        gone = dispatch.gone_by_trigger(self._connection, row.contact_id, row.trigger_id, since)
-                        self._gone_by_trigger[cap, row.contact_id] = gone
+                        gone = texted.gone_since(self._connection, [row.contact_id], since, row.trigger_id)
+                        self._gone_by_trigger[cap, row.contact_id] = gone[row.contact_id]
                 else:
                     contacts.setdefault(cap.window_s, set()).add(row.contact_id)
         for window_s, some in contacts.items():
             known = self._gone.setdefault(window_s, {})
             some -= known.keys()
             if some:
-                known |= dict.fromkeys(some, 0) | dispatch.gone_since(
-                    self._connection, some, self._now - timedelta(seconds=window_s)
-                )
+                known |= texted.gone_since(self._connection, some, self._now - timedelta(seconds=window_s))
 
     def of(self, config: TenantConfig, row: AnyRow) -> tuple[tuple[Cap, ...], Mapping[str, int]]:
         """A row's caps, and the count for each."""

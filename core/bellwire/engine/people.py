@@ -18,6 +18,7 @@ from bellwire.domain.tenant import Trigger
 from bellwire.engine.configs import Held
 from bellwire.model import Msisdn
 from bellwire.store import contacts as stored
+from bellwire.store import texted
 from bellwire.store.types import AnyRow
 
 
@@ -62,11 +63,11 @@ def _known(
     rows = stored.by_index(connection, held.config.id, list(by_ix))
     ids = [row.id for row in rows]
     counts = {
-        cap.name: stored.sent_since(connection, ids, now - timedelta(seconds=cap.window_s), trigger_id)
+        cap.name: texted.made_since(connection, ids, now - timedelta(seconds=cap.window_s), trigger_id)
         for cap, trigger_id in (wanted if ids else ())
     }
     found = {}
     for row in rows:
-        sent = {name: count.get(row.id, 0) for name, count in counts.items()}
+        sent = {name: count[row.id] for name, count in counts.items()}
         found[by_ix[bytes(row.msisdn_ix)]] = Contact(row.id, Person(standing=standing(row), sent=sent), row.msisdn is not None)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,34 +12,36 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bellwire.domain.ledger import CONSENT_COLUMNS, Standing, Statement, apply
-from bellwire.ids import first_id, new_id
-from bellwire.model import Status
+from bellwire.ids import new_id
 from bellwire.store import schema
-from bellwire.store.schema import STATUS_CODES
 from bellwire.store.types import AnyRow, Id
 
-_c, _m = schema.contacts.c, schema.messages.c
+_c = schema.contacts.c
 
 _of_tenant = sa.select(schema.contacts).where(_c.tenant_id == sa.bindparam("tenant", type_=_c.tenant_id.type))
-_by_index = _of_tenant.where(_c.msisdn_ix.in_(sa.bindparam("indexes", expanding=True)))
 _by_one_index = _of_tenant.where(_c.msisdn_ix == sa.bindparam("index"))  # a list takes SQLAlchemy twice the time, and is rare
-_sent = (
-    sa.select(_m.contact_id, sa.func.count().label("sent"))
-    .where(
-        _m.contact_id.in_(sa.bindparam("contacts", expanding=True, type_=_m.contact_id.type)),
-        _m.id >= sa.bindparam("first", type_=_m.id.type),
-        _m.status != STATUS_CODES[Status.REFUSED],
-    )
-    .group_by(_m.contact_id)
-)
-_sent_by_trigger = _sent.where(_m.trigger_id == sa.bindparam("trigger", type_=_m.trigger_id.type))
+
+
+def _by_array() -> sa.Select[Any]:
+    """A probe of the index for each: PostgreSQL, until it has counted a tenant's contacts, would read all of them for a list."""
+    given = sa.func.unnest(sa.bindparam("indexes", type_=postgresql.ARRAY(sa.LargeBinary))).table_valued("ix", name="given")
+    given = given.render_derived()
+    found = _of_tenant.where(_c.msisdn_ix == given.c.ix).limit(1).lateral("found")
+    return sa.select(*(found.c[column.name] for column in _c)).select_from(given.join(found, sa.true()))
+
+
+_BY_INDEX = {
+    "sqlite": _of_tenant.where(_c.msisdn_ix.in_(sa.bindparam("indexes", expanding=True))),
+    "postgresql": _by_array(),
+}
 
 
 def by_index(connection: sa.Connection, tenant_id: UUID, indexes: Sequence[bytes]) -> Sequence[AnyRow]:
     """The contacts behind blind indexes."""
     if len(indexes) == 1:
         return connection.execute(_by_one_index, {"tenant": tenant_id, "index": indexes[0]}).all()
-    return connection.execute(_by_index, {"tenant": tenant_id, "indexes": indexes}).all() if indexes else []
+    statement = _BY_INDEX[connection.dialect.name]
+    return connection.execute(statement, {"tenant": tenant_id, "indexes": list(indexes)}).all() if indexes else []
 
 
 _consents = sa.select(_c.id, *(_c[name] for name in CONSENT_COLUMNS)).where(
@@ -53,19 +55,6 @@ def standings(connection: sa.Connection, contact_ids: Sequence[UUID]) -> dict[UU
         return {}
     rows = connection.execute(_consents, {"ids": contact_ids}).all()
     return {row.id: Standing.from_row(dict(row._mapping)) for row in rows}
-
-
-def sent_since(
-    connection: sa.Connection, contact_ids: Collection[UUID], since: datetime, trigger_id: UUID | None = None
-) -> dict[UUID, int]:
-    """How many texts (refused ones aside) were made for each of these contacts since then; ids tell when they were made."""
-    values: dict[str, Any] = {"contacts": list(contact_ids), "first": first_id(since)}
-    rows = (
-        connection.execute(_sent, values)
-        if trigger_id is None
-        else connection.execute(_sent_by_trigger, {**values, "trigger": trigger_id})
-    )
-    return {row.contact_id: row.sent for row in rows}
 
 
 def lock(connection: sa.Connection, contact_id: UUID) -> AnyRow | None:

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bellwire.store import schema
+from bellwire.store.many import picked
 from bellwire.store.retention import oldest
-from bellwire.store.schema import DEADLINE_DONE, DEADLINE_OVER, DEADLINE_WAITING
+from bellwire.store.schema import DEADLINE_DONE, DEADLINE_OVER, DEADLINE_WAITING, plain
 from bellwire.store.types import AnyRow
 from bellwire.store.vault import fingerprint
 
@@ -89,7 +90,7 @@ def over(connection: sa.Connection, installation_id: UUID, about: str, kind: str
     connection.execute(
         sa.update(schema.deadlines).where(*where, _WAITING).values(status=DEADLINE_OVER, content=None, updated_at=now)
     )
-    made = connection.execute(sa.select(_d.event_id).where(*where, _d.status == DEADLINE_DONE, _d.event_id.is_not(None)))
+    made = connection.execute(sa.select(_d.event_id).where(*where, plain(_d.status) == DEADLINE_DONE, _d.event_id.is_not(None)))
     return [one.event_id for one in made]
 
 
@@ -141,7 +142,7 @@ def made_since(connection: sa.Connection, installation_id: UUID, about: str, kin
             _d.installation_id == installation_id,
             _d.about == key(about),
             _d.kind == kind,
-            _d.status == DEADLINE_DONE,
+            plain(_d.status) == DEADLINE_DONE,
             _d.stage != TOLD,
             _d.updated_at >= since,
         )
@@ -159,11 +160,9 @@ def next_due(connection: sa.Connection) -> datetime | None:
 def take(connection: sa.Connection, now: datetime, again_at: datetime, limit: int) -> Sequence[AnyRow]:
     """Take due deadlines: each counts one try and is due again at `again_at`, so that a process that dies with it loses nothing."""
     due = sa.select(_d.id).where(_WAITING, _d.due <= now).order_by(_d.due, _d.id).limit(limit)
-    if connection.dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
     rows = connection.execute(
         sa.update(schema.deadlines)
-        .where(_d.id.in_(due.scalar_subquery()))
+        .where(picked(connection, _d.id, due))
         .values(attempts=_d.attempts + 1, due=again_at)
         .returning(*schema.deadlines.c)
     ).all()
@@ -174,7 +173,7 @@ def done(connection: sa.Connection, row_id: UUID, attempt: int, event_id: UUID |
     """It made its event; False when it is over, was set anew or was taken by another meanwhile: then nothing may be written."""
     changed = connection.execute(
         sa.update(schema.deadlines)
-        .where(_d.id == row_id, _d.status == DEADLINE_WAITING, _d.attempts == attempt)
+        .where(_d.id == row_id, plain(_d.status) == DEADLINE_WAITING, _d.attempts == attempt)
         .values(status=DEADLINE_DONE, event_id=event_id, content=None, error=None, updated_at=now)
     )
     return changed.rowcount == 1
@@ -184,7 +183,7 @@ def drop(connection: sa.Connection, row_id: UUID, attempt: int, error: str, now:
     """It can make no event any more."""
     connection.execute(
         sa.update(schema.deadlines)
-        .where(_d.id == row_id, _d.status == DEADLINE_WAITING, _d.attempts == attempt)
+        .where(_d.id == row_id, plain(_d.status) == DEADLINE_WAITING, _d.attempts == attempt)
         .values(status=DEADLINE_OVER, content=None, error=error[:200], updated_at=now)
     )
 
@@ -193,7 +192,7 @@ def put_off(connection: sa.Connection, row_id: UUID, attempt: int, due: datetime
     """Try again later."""
     connection.execute(
         sa.update(schema.deadlines)
-        .where(_d.id == row_id, _d.status == DEADLINE_WAITING, _d.attempts == attempt)
+        .where(_d.id == row_id, plain(_d.status) == DEADLINE_WAITING, _d.attempts == attempt)
         .values(due=due, error=error[:200])
     )
 

@@ -15,12 +15,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bellwire.ids import first_id
 from bellwire.model import Status
 from bellwire.store import schema
 from bellwire.store.doubt import MAY_HAVE_LEFT
 from bellwire.store.many import Many, Types, inserts
-from bellwire.store.schema import STATUS_CODES
+from bellwire.store.schema import STATUS_CODES, plain
 from bellwire.store.types import AnyRow, Document, Id, Instant, SharedId
 
 _SENDING = STATUS_CODES[Status.SENDING]
@@ -150,7 +149,7 @@ def _sending(given: sa.TableClause) -> sa.Select[Any]:
     return (
         sa.select(sa.literal_column("1"))
         .select_from(given.join(schema.messages, _m.id == given.c.id))
-        .where(_m.owner == given.c.owner, _m.epoch == given.c.epoch, _m.status == _SENDING)
+        .where(_m.owner == given.c.owner, _m.epoch == given.c.epoch, plain(_m.status) == _SENDING)
         .order_by(_m.id)
     )
 
@@ -239,7 +238,7 @@ _give_back = Many(
     },
     lambda given: (
         sa.update(schema.messages)
-        .where(_m.id == given.c.id, _m.owner == given.c.owner, _m.epoch == given.c.epoch, _m.status == _SENDING)
+        .where(_m.id == given.c.id, _m.owner == given.c.owner, _m.epoch == given.c.epoch, plain(_m.status) == _SENDING)
         .values(
             status=STATUS_CODES[Status.QUEUED],
             owner=None,
@@ -273,7 +272,7 @@ _settle = Many(
     },
     lambda given: (
         sa.update(schema.messages)
-        .where(_m.id == given.c.id, sa.text("messages.status < 2"))
+        .where(_m.id == given.c.id, plain(_m.status) < _SENDING)
         .values(
             status=sa.func.coalesce(given.c.status, _m.status),
             reason=given.c.reason,
@@ -334,30 +333,7 @@ def stranded(connection: sa.Connection, account_id: UUID, now: datetime, after: 
     return connection.execute(statement, values).all()
 
 
-# -- caps ---------------------------------------------------------------------------------------------------------
-
-_GONE = sa.text("messages.status BETWEEN 2 AND 6")  # sending, sent, unknown, delivered, undelivered: it may have been read
-
-_gone_since = (
-    sa.select(_m.contact_id, sa.func.count().label("gone"))
-    .where(_m.contact_id.in_(sa.bindparam("contacts", expanding=True, type_=Id)), _m.id >= sa.bindparam("first", type_=Id), _GONE)
-    .group_by(_m.contact_id)
-)
-
-
-def gone_since(connection: sa.Connection, contact_ids: Collection[UUID], since: datetime) -> dict[UUID, int]:
-    """How many texts made since then have left for each of these contacts. What waits is not counted: it will be, in its turn."""
-    values = {"contacts": list(contact_ids), "first": first_id(since)}
-    return {row.contact_id: row.gone for row in connection.execute(_gone_since, values)}
-
-
-def gone_by_trigger(connection: sa.Connection, contact_id: UUID, trigger_id: UUID, since: datetime) -> int:
-    """The same for one contact and one trigger."""
-    statement = sa.select(sa.func.count()).where(
-        _m.contact_id == contact_id, _m.id >= first_id(since), _m.trigger_id == trigger_id, _GONE
-    )
-    return int(connection.execute(statement).scalar() or 0)
-
+# -- the clock ------------------------------------------------------------------------------------------------------
 
 _set_back = (
     sa.update(schema.messages)

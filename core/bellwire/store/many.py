@@ -44,6 +44,10 @@ class Many:
         found = (connection.exec_driver_sql(sql, values).scalar() for sql, values in self._called(connection.dialect, rows))
         return sum(int(one or 0) for one in found)
 
+    def all(self, connection: sa.Connection, rows: Sequence[Row]) -> list[Sequence[Any]]:
+        """Run it; the rows that come back, each value as the driver gives it. Raises what the database raises."""
+        return [row for sql, values in self._called(connection.dialect, rows) for row in connection.exec_driver_sql(sql, values)]
+
     def _called(self, dialect: Dialect, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
         calls = self._calls.get(dialect.name)
         if calls is None:
@@ -65,6 +69,16 @@ def inserts(statement: sa.Insert, columns: Sequence[str] = ()) -> Many:
         return statement.from_select([*names, *defaults], rows, include_defaults=False)
 
     return Many({name: table.c[name].type for name in names}, make)
+
+
+def picked(connection: sa.Connection, column: sa.Column[Any], rows: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """Whether a row of an UPDATE or DELETE is one of `rows`, a few keys of its own table; those that somebody else holds are none.
+
+    PostgreSQL picks them first and probes for each. Of IN and a subquery it may make a join that goes through the whole table.
+    """
+    if connection.dialect.name == "sqlite":
+        return column.in_(rows.scalar_subquery())
+    return column == sa.any_(sa.func.array(rows.with_for_update(skip_locked=True).scalar_subquery()))
 
 
 class _Calls:

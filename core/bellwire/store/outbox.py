@@ -15,7 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from bellwire.store import schema
-from bellwire.store.schema import JOB_FAILED, JOB_QUEUED, JOB_WORKING
+from bellwire.store.many import picked
+from bellwire.store.schema import JOB_FAILED, JOB_QUEUED, JOB_WORKING, plain
 from bellwire.store.types import AnyRow, Id, Instant
 
 _ERROR_MAX = 300
@@ -102,7 +103,7 @@ def put_off(connection: sa.Connection, table: sa.Table, until: Sequence[tuple[UU
     if until:
         statement = (
             sa.update(table)
-            .where(table.c.id == sa.bindparam("b_id", type_=Id), table.c.status == JOB_QUEUED)
+            .where(table.c.id == sa.bindparam("b_id", type_=Id), plain(table.c.status) == JOB_QUEUED)
             .values(due=sa.bindparam("b_due", type_=Instant))
         )
         connection.execute(statement, [{"b_id": job_id, "b_due": due} for job_id, due in until])
@@ -126,7 +127,7 @@ def finish(connection: sa.Connection, table: sa.Table, ends: Sequence[tuple[UUID
         .where(
             table.c.id == sa.bindparam("b_id", type_=Id),
             table.c.owner == sa.bindparam("b_owner", type_=Id),
-            table.c.status == JOB_WORKING,
+            plain(table.c.status) == JOB_WORKING,
         )
         .values(**values)
     )
@@ -172,7 +173,7 @@ def fail_waiting(connection: sa.Connection, queue: Queue, key: UUID, why: str, n
     if "updated_at" in table.c:
         values["updated_at"] = now
     return connection.execute(
-        sa.update(table).where(table.c.id.in_(some.scalar_subquery()), table.c.status == JOB_QUEUED).values(**values)
+        sa.update(table).where(picked(connection, table.c.id, some), plain(table.c.status) == JOB_QUEUED).values(**values)
     ).rowcount
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from bellwire.store import schema
+from bellwire.store.many import picked
+from bellwire.store.schema import plain
 from bellwire.store.types import AnyRow
 
 _e = schema.events.c
@@ -24,11 +26,9 @@ def take(
     due = sa.select(_e.id).where(sa.text("events.status < 2"), _e.due <= now).order_by(_e.due).limit(limit)
     if installation_id is not None:
         due = due.where(_e.installation_id == installation_id)
-    if connection.dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
     return connection.execute(
         sa.update(schema.events)
-        .where(_e.id.in_(due.scalar_subquery()))
+        .where(picked(connection, _e.id, due))
         .values(attempts=_e.attempts + 1, due=again_at)
         .returning(*schema.events.c)
     ).all()
@@ -38,7 +38,7 @@ _decided = (
     sa.update(schema.events)
     .where(
         _e.id == sa.bindparam("event", type_=_e.id.type),
-        _e.status == schema.EVENT_PENDING,
+        plain(_e.status) == schema.EVENT_PENDING,
         _e.attempts == sa.bindparam("attempt"),
     )
     .values(status=schema.EVENT_DECIDED, due=None, error=None, content=sa.bindparam("content"), subject=sa.bindparam("subject"))
@@ -59,7 +59,7 @@ def failed(connection: sa.Connection, event_id: UUID, attempt: int, due: datetim
     status = schema.EVENT_PENDING if due is not None else schema.EVENT_DEAD
     connection.execute(
         sa.update(schema.events)
-        .where(_e.id == event_id, _e.status == schema.EVENT_PENDING, _e.attempts == attempt)
+        .where(_e.id == event_id, plain(_e.status) == schema.EVENT_PENDING, _e.attempts == attempt)
         .values(status=status, due=due, error=error[:200])
     )
 
@@ -68,7 +68,7 @@ def revive(connection: sa.Connection, tenant_id: UUID, event_id: UUID, now: date
     """Give a dead letter another five tries."""
     changed = connection.execute(
         sa.update(schema.events)
-        .where(_e.id == event_id, _e.tenant_id == tenant_id, _e.status == schema.EVENT_DEAD)
+        .where(_e.id == event_id, _e.tenant_id == tenant_id, plain(_e.status) == schema.EVENT_DEAD)
         .values(status=schema.EVENT_PENDING, attempts=0, due=now, error=None)
     )
     return changed.rowcount == 1

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from bellwire.errors import NotFound
 from bellwire.ids import new_id, show
 from bellwire.store import audit, schema
+from bellwire.store.many import picked
 from bellwire.store.paging import Page, page
 from bellwire.store.schema import JOB_DONE, JOB_FAILED, JOB_QUEUED
 from bellwire.store.tenancy import TenantConnection, scope
@@ -78,11 +79,9 @@ def request(
 def due(connection: sa.Connection, now: datetime, again_at: datetime, limit: int = 4) -> Sequence[AnyRow]:
     """Take due requests; each is due again at `again_at`, so that a process that dies with it loses nothing."""
     found = sa.select(_p.id).where(sa.text("privacy_requests.status < 2"), _p.due <= now).order_by(_p.due).limit(limit)
-    if connection.dialect.name == "postgresql":
-        found = found.with_for_update(skip_locked=True)
     return connection.execute(
         sa.update(schema.privacy_requests)
-        .where(_p.id.in_(found.scalar_subquery()))
+        .where(picked(connection, _p.id, found))
         .values(attempts=_p.attempts + 1, due=again_at)
         .returning(*schema.privacy_requests.c)
     ).all()

@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bellwire.model import Status
 from bellwire.store import schema
-from bellwire.store.schema import STATUS_CODES
+from bellwire.store.many import picked
+from bellwire.store.schema import STATUS_CODES, plain
 from bellwire.store.types import AnyRow, Id, Instant
 
 _m, _w = schema.messages.c, schema.workers.c
@@ -53,9 +54,7 @@ def remove(connection: sa.Connection, worker_id: UUID) -> bool:
     Nobody waits for the lock of a stopped process: the database ends its transaction, and the next sweep finds it.
     """
     found = sa.select(_w.id).where(_w.id == worker_id)
-    if connection.dialect.name == "postgresql":
-        found = found.with_for_update(skip_locked=True)
-    return connection.execute(sa.delete(schema.workers).where(_w.id.in_(found.scalar_subquery()))).rowcount == 1
+    return connection.execute(sa.delete(schema.workers).where(picked(connection, _w.id, found))).rowcount == 1
 
 
 #: What follows from a change of status needs these.
@@ -94,7 +93,7 @@ def orphans(connection: sa.Connection, limit: int = 500) -> Sequence[AnyRow]:
 def doubt(connection: sa.Connection, message_ids: Collection[UUID], now: datetime) -> None:
     """Orphans of which nobody can say whether they left become `unknown`."""
     if message_ids:
-        sending = sa.and_(_m.id.in_(message_ids), sa.text("messages.status = 2"))
+        sending = sa.and_(_m.id.in_(message_ids), plain(_m.status) == STATUS_CODES[Status.SENDING])
         connection.execute(sa.update(schema.messages).where(sending).values(status=STATUS_CODES[Status.UNKNOWN], updated_at=now))
 
 
@@ -104,7 +103,7 @@ def let_wait(connection: sa.Connection, message_ids: Collection[UUID], now: date
         return []
     return connection.execute(
         sa.update(schema.messages)
-        .where(_m.id.in_(message_ids), sa.text("messages.status = 2"), _m.owner == owner)
+        .where(_m.id.in_(message_ids), plain(_m.status) == STATUS_CODES[Status.SENDING], _m.owner == owner)
         .values(status=STATUS_CODES[Status.QUEUED], owner=None, attempts=_m.attempts - 1, updated_at=now)
         .returning(_m.id, _m.tenant_id, _m.price, _m.currency)
     ).all()

@@ -331,7 +331,7 @@ CREATE INDEX ix_messages_contact ON messages (contact_id, id);
 CREATE INDEX ix_messages_event ON messages (tenant_id, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX ix_messages_owner ON messages (owner) WHERE status = 2;
 CREATE INDEX ix_messages_ref ON messages (account_id, carrier_ref) WHERE carrier_ref IS NOT NULL;
-CREATE INDEX ix_messages_subject ON messages (tenant_id, subject) WHERE status < 2;
+CREATE INDEX ix_messages_subject ON messages (tenant_id, subject) WHERE status < 2 AND tenant_id IS NOT NULL;
 CREATE INDEX ix_messages_tenant ON messages (tenant_id, id);
 CREATE TABLE meta (
 	name TEXT NOT NULL,
