@@ -178,13 +178,12 @@ def test_what_an_event_cancels_is_followed_up(house: House) -> None:
     till = house.installation(write_back="all")
     house.endpoint("message.canceled")
     message = waiting(house, till)
-    changes: list[Any] = []
-    house.engine.watch(changes.extend)
+    house.engine.watched = True
     house.take(till, order("x", at=house.clock.now(), type="order.paid", cancels=("order/1",)))
     assert house.message_status(message) is Status.CANCELED
     assert [row.message_id for row in house.rows(schema.callbacks)] == [message]
     assert [(row.value, row.subject) for row in house.rows(schema.write_backs, value="canceled")] == [("canceled", "order/1")]
-    assert [(change.message_id, change.status) for _, change in changes] == [(message, Status.CANCELED)]
+    assert [(change.message_id, change.status) for _, change in house.engine.changed] == [(message, Status.CANCELED)]
 
 
 def test_the_accounts_own_places_are_taken_over(house: House) -> None:

@@ -59,10 +59,11 @@ Changes = list[tuple[UUID, Change]]
 
 @dataclass(slots=True)
 class Followups:
-    """Rows gathered in one cycle, inserted together at its end."""
+    """Rows gathered in one cycle, inserted together at its end. `watched`: somebody is told of each change, whatever follows."""
 
     vault: Vault
     connectors: Mapping[str, Connector]
+    watched: bool = True
     write_backs: list[dict[str, Any]] = field(default_factory=list)
     callbacks: list[dict[str, Any]] = field(default_factory=list)
     changes: Changes = field(default_factory=list)
@@ -74,6 +75,12 @@ class Followups:
             self._write_back(config, change)
         if f"message.{change.status}" in config.callback_types:
             self._callback(config, change)
+
+    def moved(self, config: TenantConfig, row: AnyRow, status: Status, at: datetime, reason: Reason | None = None) -> None:
+        """The same for a message that the pump has moved; of most nothing follows."""
+        told = row.installation_id is not None and row.subject
+        if self.watched or told or (config.callback_types and f"message.{status}" in config.callback_types):
+            self.add(config, change_of(row, status, at, reason))
 
     def insert(self, connection: sa.Connection) -> None:
         """Put the jobs into the transaction under way."""

@@ -18,6 +18,7 @@ from bellwire.domain.decide import Decision, decide
 from bellwire.engine import effects, facts
 from bellwire.engine.cancels import Following
 from bellwire.engine.configs import Held
+from bellwire.engine.followups import Changes
 from bellwire.engine.rows import RowMaker, entry_row
 from bellwire.engine.runtime import Engine
 from bellwire.errors import NotFound, StoreError
@@ -54,6 +55,7 @@ class Prepared:
     decision: Decision | None
     pending: bool
     following: Following
+    changes: Changes
 
 
 def take_events(
@@ -93,6 +95,7 @@ def after_commit(engine: Engine, one: Prepared) -> None:
         engine.wake(one.unit.due)
     if one.unit.rows.get(schema.write_backs) or one.unit.rows.get(schema.callbacks):
         engine.wake_jobs()
+    engine.tell(one.changes)
     engine.notify(one.following.changes)
 
 
@@ -174,7 +177,15 @@ def _prepared(
         effects=effects.of(ground, reported=reported) if decision is not None else (),
         at=now,
     )
-    return Prepared(event_id=event_id, event=event, unit=unit, decision=decision, pending=decision is None, following=following)
+    return Prepared(
+        event_id=event_id,
+        event=event,
+        unit=unit,
+        decision=decision,
+        pending=decision is None,
+        following=following,
+        changes=maker.followups.changes,
+    )
 
 
 def _maker(engine: Engine, held: Held, now: datetime) -> RowMaker:

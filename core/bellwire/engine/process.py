@@ -12,7 +12,7 @@ from typing import IO
 
 from bellwire import logs
 from bellwire.config import Config, key_for
-from bellwire.engine import cutoffs, deadlines, pending, privacy, replies, sealer
+from bellwire.engine import cutoffs, deadlines, pending, privacy, replies, sealer, watching
 from bellwire.engine.callbacks import Callbacks
 from bellwire.engine.crew import Crew
 from bellwire.engine.jobs import Jobs, Loop
@@ -99,6 +99,7 @@ def loops(engine: Engine) -> list[Loop]:
         Loop("cutoffs", 60.0, cutoffs.Cutoffs(engine).step, timed=True),
         Loop("reconciles", 5.0, reconciles.step, timed=True, drain=reconciles.drain),
         Loop("replies", 1.0, lambda: replies.step(engine)),
+        Loop("watching", 1.0, lambda: watching.step(engine)),
         Loop("sealer", 1.0, lambda: sealer.step(engine), timed=True),
         Loop("privacy", 5.0, lambda: privacy.step(engine)),
         Loop("purge", 60.0, Purge(engine).step, timed=True),

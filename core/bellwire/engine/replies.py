@@ -94,24 +94,13 @@ def accept(engine: Engine, account: CarrierAccount, came: Sequence[Reply]) -> No
 
 
 def step(engine: Engine) -> int:
-    """Join segments whose others never came, and tell plugins of replies; how many there were. For the jobs' loop."""
+    """Join segments whose others never came; how many replies that made. For the jobs' loop."""
     before = engine.now() - JOIN_WAIT
     with reading(engine.store.engine) as connection:
         waiting = stored.any_segment(connection, before)
     joined = engine.write(lambda connection: _join_late(engine, connection, before)) if waiting else []
     _after_commit(engine, joined)
-    return len(joined) + tell(engine)
-
-
-def tell(engine: Engine) -> int:
-    """Call the plugins that watch replies; how many replies they were told of."""
-    count = 0
-    while engine.replied:
-        one = engine.replied.popleft()
-        for failure in engine.plugins.reply_received(one.tenant_id, one.reply_id, one.msisdn_tail):
-            log.warning("a plugin that watches replies failed", extra={"plugin": failure.plugin, "reason": failure.why})
-        count += 1
-    return count
+    return len(joined)
 
 
 def _after_commit(engine: Engine, told: Sequence[Told]) -> None:
@@ -387,4 +376,4 @@ def _sender(connection: sa.Connection, held: Held, written: str) -> Msisdn | Non
     return likely[0] if likely else None
 
 
-__all__ = ["Came", "Told", "accept", "step", "tell"]
+__all__ = ["Came", "Told", "accept", "step"]

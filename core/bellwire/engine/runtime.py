@@ -8,12 +8,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from bellwire.config import Config
 from bellwire.engine.configs import Configs
-from bellwire.engine.followups import Changes, Followups
+from bellwire.engine.followups import Change, Changes, Followups
 from bellwire.plugins import Plugins
 from bellwire.store import Store
 from bellwire.store.snapshot import Reader
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOKS_AGAIN = timedelta(seconds=0.25)  # the pump looks at least that often, unasked
-_REPLIES_MAX = 10_000  # that plugins were not told of yet; more are forgotten
+_TOLD_MAX = 10_000  # that plugins were not told of yet; more are forgotten
 
 
 class Engine:
@@ -46,8 +47,10 @@ class Engine:
         )
         self.woken = threading.Event()  # something may be due: the pump looks
         self._job_wakers: list[Callable[[], None]] = []
-        self._watchers: list[Callable[[Changes], None]] = []
-        self.replied: deque[Told] = deque(maxlen=_REPLIES_MAX)  # replies that the jobs tell plugins of
+        self.watched = plugins.is_told("status_changed")
+        # what the jobs tell plugins of: replies, messages' changes
+        self.replied: deque[Told] = deque(maxlen=_TOLD_MAX)
+        self.changed: deque[tuple[UUID, Change]] = deque(maxlen=_TOLD_MAX)
 
     @cached_property
     def http(self) -> Http:
@@ -62,18 +65,18 @@ class Engine:
 
     def followups(self) -> Followups:
         """An empty gathering of jobs for one transaction."""
-        return Followups(self.vault, self.plugins.connectors)
-
-    def watch(self, watcher: Callable[[Changes], None]) -> None:
-        """Tell `watcher` of each batch of committed changes (it must return at once)."""
-        self._watchers.append(watcher)
+        return Followups(self.vault, self.plugins.connectors, watched=self.watched)
 
     def notify(self, changes: Changes) -> None:
-        """After a commit: tell who watches, and wake who writes back."""
+        """After a commit: wake who writes back, and keep what is to be told to those who watch."""
         if changes:
+            self.tell(changes)
             self.wake_jobs()
-            for watcher in self._watchers:
-                watcher(changes)
+
+    def tell(self, changes: Changes) -> None:
+        """After a commit: keep changes for the plugins that watch statuses; the jobs tell them."""
+        if self.watched:
+            self.changed.extend(changes)
 
     def wake(self, due: datetime | None = None) -> None:
         """Something may be due now, or is from `due` on. What is due later the pump finds by itself: a look is not free."""

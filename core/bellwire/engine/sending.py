@@ -102,6 +102,7 @@ def send(
             engine.wake(unit.due)
         if maker.followups.write_backs or maker.followups.callbacks:
             engine.wake_jobs()
+        engine.tell(maker.followups.changes)
     return results
 
 

@@ -101,6 +101,10 @@ class Plugins:
             return person
         return None
 
+    def is_told(self, hook: str) -> bool:
+        """Whether a plugin implements a hook."""
+        return bool(self._guards[hook])
+
     def status_changed(self, tenant_id: UUID, change: StatusChange) -> tuple[HookFailed, ...]:
         """Tell all who watch. What failed is returned, to be logged: watching must not stop what is watched."""
         return self._tell("status_changed", tenant_id=tenant_id, change=change)
