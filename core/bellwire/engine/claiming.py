@@ -22,7 +22,7 @@ from bellwire.domain.tenant import HeldAccount, TenantConfig
 from bellwire.engine.accounts import Accounts
 from bellwire.engine.calls import Claim, Job
 from bellwire.engine.caps import Caps
-from bellwire.engine.followups import Followups, change_of
+from bellwire.engine.followups import Followups
 from bellwire.engine.notes import noted
 from bellwire.engine.purse import Purse, micros
 from bellwire.engine.rates import Rates
@@ -115,8 +115,8 @@ class Claimer:
                 started = self._judge(account, rows, found) if rows else 0
                 room -= started
                 open_[key] -= started
-        dispatch.start(self._connection, found.starts)
-        dispatch.settle(self._connection, found.verdicts)
+        dispatch.start(self._connection, found.starts, self._worker_id, self._now)
+        dispatch.settle(self._connection, found.verdicts, self._now)
         self._purse.pay()
         return found.jobs
 
@@ -160,7 +160,7 @@ class Claimer:
             if place in granted:
                 found.jobs.append(self._start(desk, row, outgoing, cost, offsets[place], found.starts))
             else:
-                found.verdicts.append(_waits(row, later, self._now))
+                found.verdicts.append(_waits(row, later))
         return len(granted)
 
     def _desk(self, config: TenantConfig, account: HeldAccount) -> _Desk:
@@ -248,12 +248,10 @@ class Claimer:
         starts.append(
             {
                 "id": row.id,
-                "owner": self._worker_id,
                 "epoch": epoch,
                 "attempts": row.attempts + 1,
                 "price": None if cost is None else format(cost, "f"),
                 "currency": desk.prices.currency if desk.prices else None,
-                "at": self._now,
             }
         )
         charge = self._purse.spend(desk.config, cost, attempt_id)
@@ -285,17 +283,17 @@ class Claimer:
             status, reason, line = Status.UNKNOWN, None, f"{line}; {WHY}"
         config = self._accounts.config(row.tenant_id)
         if config is not None:
-            self._followups.add(config, change_of(row, status, self._now, reason))
+            self._followups.moved(config, row, status, self._now, reason)
         ended = _row(row, self._now, row.due, str(status), line, reason=reason)
         return {**ended, "status": STATUS_CODES[status], "reason": reason and str(reason)}
 
 
 def _row(row: AnyRow, now: datetime, due: datetime, outcome: str, line: str, *, reason: Reason | None = None) -> dict[str, Any]:
     note: Mapping[str, Any] = {"step": "claim", "outcome": outcome, "reason": reason and str(reason), "detail": line}
-    return {**_waits(row, due, now), "notes": noted(row.notes, note, now)}
+    return {**_waits(row, due), "notes": noted(row.notes, note, now)}
 
 
-def _waits(row: AnyRow, due: datetime, now: datetime) -> dict[str, Any]:
+def _waits(row: AnyRow, due: datetime) -> dict[str, Any]:
     """A row that goes on waiting, as it was but for when it is due."""
     return {
         "id": row.id,
@@ -304,6 +302,5 @@ def _waits(row: AnyRow, due: datetime, now: datetime) -> dict[str, Any]:
         "due": due,
         "account": row.account_id,
         "sender": row.sender_id,
-        "notes": row.notes,
-        "at": now,
+        "notes": None,
     }

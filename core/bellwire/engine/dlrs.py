@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from bellwire.domain import status as statuses
-from bellwire.engine.followups import Changes, Followups, change_of
+from bellwire.engine.followups import Changes, Followups
 from bellwire.errors import FieldInvalid
 from bellwire.ids import new_id, parse_id
 from bellwire.model import CarrierAccount, Dlr, Status
@@ -171,7 +171,7 @@ def _move(
         return ""
     held = engine.configs.get(connection, row.tenant_id, at)
     if held is not None:
-        followups.add(held.config, change_of(row, moved, at))
+        followups.moved(held.config, row, moved, at)
     return str(moved)
 
 

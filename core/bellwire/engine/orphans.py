@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bellwire.engine import marks, purse
 from bellwire.engine.accounts import Accounts
-from bellwire.engine.followups import Followups, change_of
+from bellwire.engine.followups import Followups
 from bellwire.engine.marks import Mark
 from bellwire.engine.recording import DLR_AFTER
 from bellwire.ids import new_id
@@ -40,7 +40,7 @@ def settle(connection: sa.Connection, accounts: Accounts, followups: Followups, 
     money.move(connection, purse.unclaimed(accounts, waits), now)
     taken = [(row, mark) for row, mark in begun if mark is not None and mark.carrier_ref is not None]
     lost = [row for row, mark in begun if mark is None or mark.carrier_ref is None]
-    dispatch.record(connection, [_sent(row, mark, now) for row, mark in taken])
+    dispatch.record(connection, [_sent(row, mark) for row, mark in taken], now, now + DLR_AFTER)
     workers.doubt(connection, [row.id for row in lost], now)
     dispatch.add_attempts(connection, [_attempt(row, mark, now) for row, mark in begun])
     _follow(accounts, followups, lost, Status.UNKNOWN, now)
@@ -52,21 +52,18 @@ def _follow(accounts: Accounts, followups: Followups, rows: Sequence[AnyRow], st
     for row in rows:
         config = accounts.config(row.tenant_id)
         if config is not None:
-            followups.add(config, change_of(row, status, now))
+            followups.moved(config, row, status, now)
 
 
-def _sent(row: AnyRow, mark: Mark, now: datetime) -> dict[str, Any]:
+def _sent(row: AnyRow, mark: Mark) -> dict[str, Any]:
     return {
         "id": row.id,
-        "owner": row.owner,
         "epoch": row.epoch,
         "status": STATUS_CODES[Status.SENT],
         "ref": mark.carrier_ref or None,
-        "handed_over": None,
-        "dlr_due": now + DLR_AFTER,
+        "handed_over": 0,
         "reason": None,
-        "notes": row.notes,
-        "at": now,
+        "notes": None,
     }
 
 

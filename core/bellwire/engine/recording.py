@@ -17,8 +17,8 @@ from bellwire.domain.consent import Source, Statement
 from bellwire.engine import consents
 from bellwire.engine.accounts import Accounts
 from bellwire.engine.calls import Claim, Finished, Job
-from bellwire.engine.followups import Followups, change_of
-from bellwire.engine.notes import noted
+from bellwire.engine.followups import Followups
+from bellwire.engine.notes import noted, notes_of
 from bellwire.engine.rates import Rates
 from bellwire.engine.routes import backup_for, second_send
 from bellwire.engine.runtime import Engine
@@ -78,8 +78,8 @@ class Recorder:
                     self._unstarted(one.job, claim, current, rows)
                 else:
                     self._ended(one, claim, one.outcomes[place], current, rows)
-        dispatch.record(self._connection, rows.recorded)
-        dispatch.give_back(self._connection, rows.given_back)
+        dispatch.record(self._connection, rows.recorded, self._now, self._now + DLR_AFTER)
+        dispatch.give_back(self._connection, rows.given_back, self._now)
         dispatch.add_attempts(self._connection, rows.attempts)
         return rows.refunds
 
@@ -102,7 +102,7 @@ class Recorder:
             self._stopped(claim.row)
         if error_class is None:
             if current is not None:
-                rows.recorded.append(self._result(one.job, claim, Status.SENT, outcome, current))
+                rows.recorded.append(self._result(claim, Status.SENT, outcome, current))
             return
         next_, backup, note = self._next(one, claim, outcome, error_class)
         again_here = next_.action is retries.Action.RETRY_SAME and current is Status.SENDING
@@ -118,7 +118,7 @@ class Recorder:
             rows.given_back.append(self._back(claim, job, next_.at, backup[0], backup[1], tried=tried, note=note))
         else:
             status = next_.status if next_.status is not Status.QUEUED else self._too_late(row, error_class)
-            rows.recorded.append(self._result(job, claim, status, outcome, current, note))
+            rows.recorded.append(self._result(claim, status, outcome, current, note))
 
     def _stopped(self, row: AnyRow) -> None:
         """The carrier has the person on its stop list: it heard a STOP that we did not."""
@@ -131,7 +131,7 @@ class Recorder:
     ) -> tuple[retries.Next, tuple[UUID, str] | None, dict[str, Any]]:
         row = claim.row
         config = self._accounts.config(row.tenant_id)
-        notes = row.notes or ()
+        notes = notes_of(row.notes)
         tried = [*(row.tried or ()), show("acc", row.account_id)]
         backup = backup_for(config, self._engine.plugins.carriers, self._accounts.is_healthy, row, tried) if config else None
         next_ = retries.after(
@@ -187,12 +187,11 @@ class Recorder:
             "sender": sender_id,
             "tried": tried if tried is not None else row.tried,
             "attempts": row.attempts + 1 if attempts is None else attempts,
-            "notes": noted(row.notes, note, self._now) if note else row.notes,
-            "at": self._now,
+            "notes": noted(row.notes, note, self._now) if note else None,
         }
 
     def _result(
-        self, job: Job, claim: Claim, status: Status, outcome: Outcome, current: Status, note: dict[str, Any] | None = None
+        self, claim: Claim, status: Status, outcome: Outcome, current: Status, note: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """The row of a message whose attempt settled it, and what follows where it moved: an early receipt may have said more."""
         row = claim.row
@@ -202,18 +201,15 @@ class Recorder:
         if moved is not None and moved is not current:
             config = self._accounts.config(row.tenant_id)
             if config is not None:
-                self._followups.add(config, change_of(row, moved, self._now, reason))
+                self._followups.moved(config, row, moved, self._now, reason)
         return {
             "id": row.id,
-            "owner": job.owner,
             "epoch": claim.epoch,
             "status": STATUS_CODES[after],
             "ref": outcome.carrier_ref or None,
-            "handed_over": self._now if outcome.handed_over else None,
-            "dlr_due": self._now + DLR_AFTER if after is Status.SENT else None,
+            "handed_over": int(outcome.handed_over),
             "reason": reason,
-            "notes": noted(row.notes, note, self._now) if note else row.notes,
-            "at": self._now,
+            "notes": noted(row.notes, note, self._now) if note else None,
         }
 
 
@@ -245,7 +241,7 @@ def _attempt(one: Finished, claim: Claim, outcome: Outcome, error_class: ErrorCl
         "outcome": str(outcome.verdict),
         "error_class": error_class and str(error_class),
         "code": outcome.code[:64] or None,
-        "detail": mask(outcome.detail)[:200] or None,
+        "detail": (mask(outcome.detail)[:200] or None) if outcome.detail else None,
         "http_status": one.http_status,
         "carrier_ref": outcome.carrier_ref or None,
         "charge": None,

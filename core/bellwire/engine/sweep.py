@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from bellwire.engine import orphans
 from bellwire.engine.accounts import Accounts
-from bellwire.engine.followups import Changes, Followups, change_of
+from bellwire.engine.followups import Changes, Followups
 from bellwire.engine.notes import noted
 from bellwire.engine.routes import backup_for, way_key
 from bellwire.engine.runtime import Engine
@@ -107,7 +107,7 @@ class Sweep:
             if backup:
                 note = {"step": "claim", "outcome": "rerouted", "detail": f"{here} takes nothing now"}
                 changed.append({**_row(row, note, now), "account": backup[0], "sender": backup[1]})
-        dispatch.settle(connection, changed)
+        dispatch.settle(connection, changed, now)
         if len(found) == limit:
             last = found[-1]
             self._places[account_id] = (last.lane, last.due, last.id)
@@ -116,7 +116,7 @@ class Sweep:
     def _follow(self, followups: Followups, row: AnyRow, status: Status, now: datetime, reason: Reason | None = None) -> None:
         config = self._accounts.config(row.tenant_id)
         if config is not None:
-            followups.add(config, change_of(row, status, now, reason))
+            followups.moved(config, row, status, now, reason)
 
 
 def _row(row: AnyRow, note: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -128,5 +128,4 @@ def _row(row: AnyRow, note: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "account": row.account_id,
         "sender": row.sender_id,
         "notes": noted(row.notes, note, now),
-        "at": now,
     }

@@ -58,7 +58,7 @@ _WAITING_COLUMNS = (
     _m.expires_at,
     _m.attempts,
     _m.reference,
-    _m.notes,
+    sa.type_coerce(_m.notes, sa.Text).label("notes"),  # read and written anew only where there is one more
     sa.case((MAY_HAVE_LEFT, sa.literal_column("1")), else_=sa.literal_column("0")).label("doubt"),
 )
 
@@ -118,27 +118,30 @@ def due_by_lane(connection: sa.Connection) -> dict[tuple[UUID, int], datetime]:
     return {(row.id, row.lane): row.due for row in connection.execute(_due_by_lane) if row.due is not None}
 
 
+_AT = sa.bindparam("b_at", type_=Instant)
+_OWNER = sa.bindparam("b_owner", type_=Id)
+
 _start = Many(
-    {"id": Id, "owner": Id, "epoch": sa.Integer, "attempts": sa.SmallInteger, "price": sa.Text, "currency": sa.Text, "at": Instant},
+    {"id": Id, "epoch": sa.Integer, "attempts": sa.SmallInteger, "price": sa.Text, "currency": sa.Text},
     lambda given: (
         sa.update(schema.messages)
         .where(_m.id == given.c.id)
         .values(
             status=_SENDING,
-            owner=given.c.owner,
+            owner=_OWNER,
             epoch=given.c.epoch,
             attempts=given.c.attempts,
             price=given.c.price,
             currency=given.c.currency,
-            updated_at=given.c.at,
+            updated_at=_AT,
         )
     ),
 )
 
 
-def start(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Mark claimed messages as being sent. Keys: id, owner, epoch, attempts, price, currency, at."""
-    _start.run(connection, rows)
+def start(connection: sa.Connection, rows: Sequence[dict[str, Any]], owner: UUID, now: datetime) -> None:
+    """Mark messages that this worker has claimed as being sent. Keys: id, epoch, attempts, price, currency."""
+    _start.run(connection, rows, b_owner=owner, b_at=now)
 
 
 _CLAIMED: Types = {"id": Id, "owner": Id, "epoch": sa.Integer}
@@ -169,7 +172,7 @@ def still_claimed(connection: sa.Connection, claims: Sequence[Mapping[str, Any]]
 
     In the order of their ids, as receipts lock them too: nobody waits in a ring. Where it is not all of them, `held` says more.
     """
-    return _STILL_CLAIMED[connection.dialect.name].count(connection, claims)
+    return sum(int(count) for (count,) in _STILL_CLAIMED[connection.dialect.name].all(connection, claims))
 
 
 _held = (
@@ -187,40 +190,40 @@ def held(connection: sa.Connection, message_ids: Collection[UUID]) -> dict[UUID,
     return {row.id: row for row in rows.all()}
 
 
+_SENT = STATUS_CODES[Status.SENT]
 _record = Many(
     {
         "id": Id,
-        "owner": Id,
         "epoch": sa.Integer,
         "status": sa.SmallInteger,
         "ref": sa.Text,
-        "handed_over": Instant,
-        "dlr_due": Instant,
+        "handed_over": sa.SmallInteger,
         "reason": sa.Text,
         "notes": Document,
-        "at": Instant,
     },
     lambda given: (
         sa.update(schema.messages)
-        .where(_m.id == given.c.id, _m.owner == given.c.owner, _m.epoch == given.c.epoch)
+        .where(_m.id == given.c.id, _m.epoch == given.c.epoch)
         .values(
             status=given.c.status,
             carrier_ref=sa.func.coalesce(given.c.ref, _m.carrier_ref),  # a receipt may have brought it
-            handed_over_at=sa.func.coalesce(_m.handed_over_at, given.c.handed_over),
-            dlr_due=given.c.dlr_due,
+            handed_over_at=sa.func.coalesce(_m.handed_over_at, sa.case((given.c.handed_over == 1, _AT))),
+            dlr_due=sa.case((given.c.status == _SENT, sa.bindparam("b_dlr_due", type_=Instant))),
             reason=sa.func.coalesce(given.c.reason, _m.reason),
-            notes=given.c.notes,
-            updated_at=given.c.at,
+            notes=sa.func.coalesce(given.c.notes, _m.notes),
+            updated_at=_AT,
         )
     ),
 )
 
 
-def record(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Record how attempts ended, of rows that `still_claimed` or `held` has locked. Keys: id, owner, epoch, status,
-    ref, handed_over, dlr_due, reason, notes, at.
+def record(connection: sa.Connection, rows: Sequence[dict[str, Any]], now: datetime, dlr_due: datetime) -> None:
+    """Record how attempts ended, of rows that `still_claimed` or `held` has locked: the epoch says enough of whose they are.
+
+    Keys: id, epoch, status, ref, handed_over (0 or 1), reason, notes (None: no more than there are). `dlr_due`: from when on a
+    receipt is missed.
     """
-    _record.run(connection, rows)
+    _record.run(connection, rows, b_at=now, b_dlr_due=dlr_due)
 
 
 _give_back = Many(
@@ -234,7 +237,6 @@ _give_back = Many(
         "tried": Document,
         "attempts": sa.SmallInteger,
         "notes": Document,
-        "at": Instant,
     },
     lambda given: (
         sa.update(schema.messages)
@@ -247,16 +249,18 @@ _give_back = Many(
             sender_id=given.c.sender,
             tried=given.c.tried,
             attempts=given.c.attempts,
-            notes=given.c.notes,
-            updated_at=given.c.at,
+            notes=sa.func.coalesce(given.c.notes, _m.notes),
+            updated_at=_AT,
         )
     ),
 )
 
 
-def give_back(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """`sending` → `queued`: the attempt certainly failed (or never began) and another is allowed."""
-    _give_back.run(connection, rows)
+def give_back(connection: sa.Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
+    """`sending` → `queued`: the attempt certainly failed (or never began) and another is allowed. Keys: id, owner, epoch, due,
+    account, sender, tried, attempts, notes (None: no more than there are).
+    """
+    _give_back.run(connection, rows, b_at=now)
 
 
 _settle = Many(
@@ -268,7 +272,6 @@ _settle = Many(
         "account": Id,
         "sender": sa.Text,
         "notes": Document,
-        "at": Instant,
     },
     lambda given: (
         sa.update(schema.messages)
@@ -279,16 +282,18 @@ _settle = Many(
             due=given.c.due,
             account_id=given.c.account,
             sender_id=given.c.sender,
-            notes=given.c.notes,
-            updated_at=given.c.at,
+            notes=sa.func.coalesce(given.c.notes, _m.notes),
+            updated_at=_AT,
         )
     ),
 )
 
 
-def settle(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the verdicts that are not "send": held, expired, refused, rerouted. `status` None: as it was."""
-    _settle.run(connection, rows)
+def settle(connection: sa.Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Write the verdicts that are not "send": held, expired, refused, rerouted. Keys: id, status (None: as it was), reason, due,
+    account, sender, notes (None: no more than there are).
+    """
+    _settle.run(connection, rows, b_at=now)
 
 
 _ATTEMPTS = {

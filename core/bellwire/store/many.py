@@ -26,7 +26,8 @@ _SIZES = (64, 16, 4, 1)  # rows of SQLite's statements: few texts, so that each 
 class Many:
     """A statement on the rows of `given`. `columns`: their names and types; each row has them all.
 
-    `make` gets the table `given` and says what to do with it: an UPDATE that names it, an INSERT or a SELECT from it.
+    `make` gets the table `given` and says what to do with it: an UPDATE that names it, an INSERT or a SELECT from it. What is the
+    same for all rows of a call it takes as a bound parameter, whose value each call names.
     """
 
     def __init__(self, columns: Types, make: Callable[[sa.TableClause], sa.Executable]) -> None:
@@ -34,26 +35,22 @@ class Many:
         self._statement = make(sa.table("given", *(sa.column(name, one) for name, one in self._columns.items())))
         self._calls: dict[str, _Calls] = {}
 
-    def run(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+    def run(self, connection: sa.Connection, rows: Sequence[Row], **same: Any) -> None:
         """Run it. Raises what the database raises. (How many rows it wrote SQLite's driver does not tell of such a statement.)"""
-        for sql, values in self._called(connection.dialect, rows):
+        for sql, values in self._called(connection.dialect, rows, same):
             connection.exec_driver_sql(sql, values)
 
-    def count(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
-        """Run it; the sum of the numbers that come back. Raises what the database raises."""
-        found = (connection.exec_driver_sql(sql, values).scalar() for sql, values in self._called(connection.dialect, rows))
-        return sum(int(one or 0) for one in found)
-
-    def all(self, connection: sa.Connection, rows: Sequence[Row]) -> list[Sequence[Any]]:
+    def all(self, connection: sa.Connection, rows: Sequence[Row], **same: Any) -> list[Sequence[Any]]:
         """Run it; the rows that come back, each value as the driver gives it. Raises what the database raises."""
-        return [row for sql, values in self._called(connection.dialect, rows) for row in connection.exec_driver_sql(sql, values)]
+        called = self._called(connection.dialect, rows, same)
+        return [row for sql, values in called for row in connection.exec_driver_sql(sql, values)]
 
-    def _called(self, dialect: Dialect, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+    def _called(self, dialect: Dialect, rows: Sequence[Row], same: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         calls = self._calls.get(dialect.name)
         if calls is None:
             kind = _Arrays if dialect.name == "postgresql" else _Values
             calls = self._calls[dialect.name] = kind(self._statement, self._columns, dialect)
-        return calls.of(rows)
+        return calls.of(rows, same)
 
 
 def inserts(statement: sa.Insert, columns: Sequence[str] = ()) -> Many:
@@ -82,14 +79,14 @@ def picked(connection: sa.Connection, column: sa.Column[Any], rows: sa.Select[An
 
 
 class _Calls:
-    """The statement in a dialect's words. `fixed`: what it binds besides the rows."""
+    """The statement in a dialect's words."""
 
     def __init__(self, statement: Any, columns: Mapping[str, TypeEngine[Any]], dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
-        processors: Mapping[str, Any] = compiled._bind_processors  # the only place that knows each bind's conversion
+        self._processors: Mapping[str, Any] = compiled._bind_processors  # the only place that knows each bind's conversion
+        self._fixed = {name: self._bound(name, value) for name, value in compiled.params.items()}
         self.text = compiled.string
         self.places: Sequence[str] = compiled.positiontup or ()
-        self.fixed = {name: processors[name](value) if name in processors else value for name, value in compiled.params.items()}
         self.types = {name: one.compile(dialect) for name, one in columns.items()}
         self._values = _picker(list(columns))
         self._converters = [one.bind_processor(dialect) for one in columns.values()]
@@ -102,7 +99,15 @@ class _Calls:
             for column, convert in zip(columns, self._converters, strict=True)
         ]
 
-    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+    def bound(self, same: Mapping[str, Any]) -> dict[str, Any]:
+        """What it binds besides the rows, as the driver takes it."""
+        return self._fixed | {name: self._bound(name, value) for name, value in same.items()}
+
+    def _bound(self, name: str, value: Any) -> Any:
+        convert = self._processors.get(name)
+        return value if convert is None else convert(value)
+
+    def of(self, rows: Sequence[Row], same: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """The statements to execute, each with its values."""
         raise NotImplementedError
 
@@ -127,11 +132,11 @@ class _Arrays(_Calls):
         arrays = ", ".join(f"%(given_{name})s::{kind}[]" for name, kind in self.types.items())
         self._sql = f"WITH given({', '.join(self.types)}) AS (SELECT * FROM unnest({arrays})) {self.text}"  # noqa: S608  # our own names
 
-    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+    def of(self, rows: Sequence[Row], same: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if rows:
             columns = zip(self.converted(rows), self._elements, strict=True)
             arrays = (list(column) if element is None else _literal(column, element) for column, element in columns)
-            yield self._sql, self.fixed | dict(zip(self._names, arrays, strict=True))
+            yield self._sql, self.bound(same) | dict(zip(self._names, arrays, strict=True))
 
 
 def _element(kind: TypeEngine[Any]) -> Callable[[Any], str] | None:
@@ -162,12 +167,13 @@ class _Values(_Calls):
         self._sql = {
             size: f"WITH given({', '.join(self.types)}) AS (VALUES {', '.join([row] * size)}) {self.text}" for size in _SIZES
         }
-        self._tail = tuple(self.fixed[name] for name in self.places)
 
-    def of(self, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+    def of(self, rows: Sequence[Row], same: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         flat = list(zip(*self.converted(rows), strict=True)) if rows else []
+        bound = self.bound(same) if rows else {}
+        tail = [bound[name] for name in self.places] if rows else []
         begin = 0
         for size, sql in self._sql.items():
             while len(flat) - begin >= size:
-                yield sql, (*chain.from_iterable(flat[begin : begin + size]), *self._tail)
+                yield sql, (*chain.from_iterable(flat[begin : begin + size]), *tail)
                 begin += size

@@ -75,7 +75,7 @@ FOLLOWED = (
 
 
 _orphans = (
-    sa.select(*FOLLOWED, _m.owner, _m.price, _m.currency, _m.notes)
+    sa.select(*FOLLOWED, _m.owner, _m.price, _m.currency, sa.type_coerce(_m.notes, sa.Text).label("notes"))
     .where(sa.text("messages.status = 2"), _m.owner.not_in(sa.select(_w.id)))
     .limit(sa.bindparam("limit"))
 )
