@@ -24,7 +24,7 @@ from bellwire.engine.calls import Claim, Job
 from bellwire.engine.caps import Caps
 from bellwire.engine.followups import Followups
 from bellwire.engine.notes import noted
-from bellwire.engine.purse import Purse, micros
+from bellwire.engine.purse import Purse, Wallet, micros
 from bellwire.engine.rates import Rates
 from bellwire.engine.routes import Ways
 from bellwire.engine.runtime import Engine
@@ -56,12 +56,15 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """One account of the cycle. `most`: starts of one sender in any second; `dlr_url`: to be followed by the message's id."""
+    """One account of the cycle. `wallet`: what its tenant may spend, None: no limit; `most`: starts of one sender in any second;
+    `dlr_url`: to be followed by the message's id.
+    """
 
     config: TenantConfig
     account: CarrierAccount
     carrier: Carrier
     prices: pricing.PriceList | None
+    wallet: Wallet | None
     most: int | None
     dlr_url: str
 
@@ -172,6 +175,7 @@ class Claimer:
             account=account.value,
             carrier=carrier,
             prices=pricing.parse_prices(account.value.settings, currency=str(config.settings.get("currency", "USD"))),
+            wallet=self._purse.wallet(config),
             most=self._rates.most(account),
             dlr_url=f"{self._engine.public_url}/dlr/{carrier.name}/{account.key}/" if with_url else "",
         )
@@ -186,7 +190,7 @@ class Claimer:
         for row in rows:
             verdict = self._verdict(desk.config, desk.account.id, row)
             cost = pricing.price(row.segments or 1, desk.prices, row.country or "")
-            if isinstance(verdict, Send) and not self._purse.affords(desk.config, cost, ahead):
+            if isinstance(verdict, Send) and desk.wallet is not None and not desk.wallet.affords(cost, ahead):
                 verdict = Refuse(Reason.NO_FUNDS, "the balance does not cover it")
             if isinstance(verdict, Send):
                 outgoing = self._outgoing(desk, row)
@@ -254,7 +258,7 @@ class Claimer:
                 "currency": desk.prices.currency if desk.prices else None,
             }
         )
-        charge = self._purse.spend(desk.config, cost, attempt_id)
+        charge = desk.wallet.spend(cost, attempt_id) if desk.wallet is not None else None
         claim = Claim(row=row, epoch=epoch, attempt_id=attempt_id, charge=charge)
         return Job(
             carrier=desk.carrier,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -18,7 +19,41 @@ from bellwire.store import charges as money
 from bellwire.store.charges import Charge
 from bellwire.store.types import AnyRow
 
-_NOTHING = (0, 0)
+
+@dataclass(slots=True)
+class Wallet:
+    """What one tenant may still spend, in millionths, and what this cycle has spent of it."""
+
+    tenant_id: UUID
+    left: int
+    currency: str
+    spent: int = 0
+    messages: int = 0
+
+    def affords(self, cost: Decimal | None, ahead: int) -> bool:
+        """Whether it covers one more, with the millionths of those `ahead` of it."""
+        return not cost or self.left >= ahead + micros(cost)
+
+    def spend(self, cost: Decimal | None, attempt_id: UUID) -> Charge | None:
+        """Charge one start; what is to be given back should it turn out that nothing was sent."""
+        if not cost:
+            return None
+        amount = micros(cost)
+        self.left -= amount
+        self.spent += amount
+        self.messages += 1
+        return _refund(attempt_id, self.tenant_id, amount, self.currency)
+
+    def charge(self) -> Charge:
+        """The ledger's entry for all that was spent."""
+        return Charge(
+            id=new_id(),
+            tenant_id=self.tenant_id,
+            kind="charge",
+            micros=-self.spent,
+            currency=self.currency,
+            messages=self.messages,
+        )
 
 
 class Purse:
@@ -26,47 +61,32 @@ class Purse:
 
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection, self._now = connection, now
-        self._balances: dict[UUID, AnyRow | None] = {}
-        self._spent: dict[UUID, tuple[int, int]] = {}  # millionths, messages
+        self._wallets: dict[UUID, Wallet | None] = {}
 
     def is_open(self, config: TenantConfig) -> bool:
         """Whether the tenant's texts can be paid now: not while another process spends its balance."""
         if not config.has_balance:
             return True
-        if config.id not in self._balances:
-            self._balances[config.id] = money.balance(self._connection, config.id)
-        return self._balances[config.id] is not None or not money.is_set(self._connection, config.id)
+        return self.wallet(config) is not None or not money.is_set(self._connection, config.id)
 
-    def affords(self, config: TenantConfig, cost: Decimal | None, ahead: int) -> bool:
-        """Whether the balance covers it, with what this cycle has spent and the millionths of those `ahead` of it.
-
-        No credit set: no check.
-        """
-        balance = self._balances.get(config.id)
-        if balance is None or not cost:
-            return True
-        spent, _ = self._spent.get(config.id, _NOTHING)
-        return bool(balance.micros >= spent + ahead + micros(cost))
-
-    def spend(self, config: TenantConfig, cost: Decimal | None, attempt_id: UUID) -> Charge | None:
-        """Charge one start; what is to be given back should it turn out that nothing was sent."""
-        balance = self._balances.get(config.id)
-        if balance is None or not cost:
+    def wallet(self, config: TenantConfig) -> Wallet | None:
+        """The tenant's balance, locked; None: no credit was set, and none is checked."""
+        if not config.has_balance:
             return None
-        amount = micros(cost)
-        spent, messages = self._spent.get(config.id, _NOTHING)
-        self._spent[config.id] = spent + amount, messages + 1
-        return _refund(attempt_id, config.id, amount, balance.currency)
+        if config.id not in self._wallets:
+            row = money.balance(self._connection, config.id)
+            self._wallets[config.id] = Wallet(config.id, row.micros, row.currency) if row is not None else None
+        return self._wallets[config.id]
 
     def pay(self) -> None:
         """Write what was spent."""
-        charges = []
-        for tenant_id, (spent, messages) in self._spent.items():
-            balance = self._balances[tenant_id]
-            currency = balance.currency if balance is not None else ""
-            charges.append(
-                Charge(id=new_id(), tenant_id=tenant_id, kind="charge", micros=-spent, currency=currency, messages=messages)
+        charges = [
+            Charge(
+                id=new_id(), tenant_id=one.tenant_id, kind="charge", micros=-one.spent, currency=one.currency, messages=one.messages
             )
+            for one in self._wallets.values()
+            if one is not None and one.messages
+        ]
         money.move(self._connection, charges, self._now)
 
 
