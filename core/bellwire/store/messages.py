@@ -182,12 +182,12 @@ _WRITE_BACKS = (
     sa.select(_w.message_id, _w.subject, _w.status, _w.updated_at, _w.value, _i.connector)
     .select_from(schema.write_backs.outerjoin(schema.installations, _of(schema.installations, _i.id == _w.installation_id)))
     .where(scope(schema.write_backs), _w.message_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(_w.id)
+    .order_by(_w.message_id, _w.id)  # by the key alone, PostgreSQL may walk along all of it to spare the sort
 )
 _RECEIPTS = (
     sa.select(_r.message_id, _r.status, _r.raw_status, _r.raw_code, _r.error_class, _r.details, _r.received_at)
     .where(scope(schema.dlrs), _r.message_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(_r.id)
+    .order_by(_r.message_id, _r.id)
 )
 _DECISIONS = sa.select(_d.event_id, _d.at, _d.entries).where(
     scope(schema.decisions), _d.event_id.in_(sa.bindparam("ids", expanding=True))
