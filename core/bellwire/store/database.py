@@ -73,10 +73,11 @@ def _sqlite(url: sa.URL, pool_size: int) -> sa.Engine:
 _LIMITS = (f"lock_timeout={BUSY_MS}", "statement_timeout=30000", "idle_in_transaction_session_timeout=30000")
 #: What the planner is told. Each statement of ours has an index for the rows it wants, and touches few. The planner goes by
 #: statistics that are of a while ago: of a table that was empty, of an hour in which nothing waited. It then reads all of a table,
-#: sorts what an index has in order, or joins by hashing all of it, and keeps to such a plan until the statistics change. These are
+#: sorts what an index has in order, or joins with all of another, and keeps to such a plan until the statistics change. These are
 #: ways it is not to take where there is another one; what is left are probes, and walks along an index. (A scan of a table of a few
 #: rows that has no index costs what it did, but counts as costly: it is not to be compiled for that.)
-_PLANS = ("enable_seqscan=off", "enable_bitmapscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off")
+_WAYS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
+_PLANS = (*(f"enable_{one}=off" for one in _WAYS), "jit=off")
 
 
 def _postgresql(url: sa.URL, pool_size: int) -> sa.Engine:
