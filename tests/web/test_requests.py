@@ -65,6 +65,7 @@ FIELDS = [
     ({**GOOD, "name": ""}, "name", "too_short", "must have at least 1"),
     ({**GOOD, "scopes": []}, "scopes", "too_short", "must have at least 1 item$"),
     ({**GOOD, "scopes": 5}, "scopes", "wrong_type", "must be a valid"),
+    ({**GOOD, "name": " x"}, "name", "pattern", "must not begin or end with a space"),
 ]
 
 
@@ -76,6 +77,41 @@ def test_each_problem_names_its_field_and_the_cure(world: Any, body: Mapping[str
     assert words in error["message"] + "$"
     assert "should" not in error["message"]
     assert "validation" not in error["message"]
+    assert answer.json["detail"] == f"{field} {error['message']}", "some callers show nothing else"
+
+
+TRIGGER = {"name": "Paid", "connector": "shopify", "event": "order.paid", "template": "paid"}
+INNER = [
+    ("/v1/triggers", {**TRIGGER, "all": [{"feild": "x", "op": "is"}]}, "all.0.feild", "did you mean field?"),
+    ("/v1/triggers", {**TRIGGER, "cap": {"count": 1, "per": 9, "each": 1}}, "cap.each", "there are count, per"),
+    (
+        "/v1/routes",
+        {"primary": ["acc_" + "0" * 32], "rules": [{"countries": ["UZ"]}]},
+        "rules.0.countries",
+        "did you mean country?",
+    ),
+    ("/v1/routes", {"primary": ["x"]}, "primary.0", "must look like acc_ and 32 hexadecimal digits"),
+    ("/v1/routes", {"primary": ["acc_" + "0" * 32], "countries": ["uz"]}, "countries.0", "two capital letters, such as UZ"),
+    ("/v1/templates", {"name": "a/b", "bodies": {"en": "x"}}, "name", "it stands in addresses"),
+    ("/v1/templates", {"name": "a", "bodies": {"en-!": "x"}}, "bodies.en-!", "such as en or uz-Latn-UZ"),
+    ("/v1/balance/credits", {"amount": "ten", "currency": "USD"}, "amount", "such as 100.00"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "field", "words"), INNER, ids=[row[2] for row in INNER])
+def test_a_problem_further_in_names_the_cure_as_well(
+    world: Any, path: str, body: Mapping[str, Any], field: str, words: str
+) -> None:
+    answer = (world.a.put if path == "/v1/routes" else world.a.post)(path, body)
+    told = {error["field"]: error["message"] for error in answer.json["errors"]}
+    assert answer.status_code == 422
+    assert words in told[field]
+
+
+def test_the_detail_of_many_problems_tells_the_first_ones(world: Any) -> None:
+    answer = world.a.post("/v1/triggers", {})
+    assert answer.json["detail"] == "name is required; connector is required; event is required; and 1 more"
+    assert world.a.post("/v1/triggers", []).json["detail"] == "the body must be an object"
 
 
 PARAMETERS = [
@@ -94,6 +130,26 @@ def test_a_bad_parameter(world: Any, query: str, field: str, code: str) -> None:
     answer = world.a.get(f"/v1/keys?{query}")
     (error,) = answer.json["errors"]
     assert (answer.status_code, error["field"], error["code"]) == (422, field, code)
+
+
+def test_an_empty_parameter_is_left_out(world: Any) -> None:
+    """`?status=&cursor=` is what programs write that have nothing to say."""
+    assert world.a.get("/v1/messages?status=&to=&trigger=&event=&since=&cursor=&limit=").json["items"] == []
+    assert world.a.get("/v1/keys?page=").json["errors"][0]["code"] == "unknown_field"
+    assert world.a.get("/v1/status?message_id=").json["errors"][0]["code"] == "required"
+
+
+@pytest.mark.parametrize("written", ["2026-03-02T14:00:00+05:00", "2026-03-02T14:00:00%2B05:00", "2026-03-02T14:00:00.000+05:00"])
+def test_a_time_east_of_utc_may_have_its_plus_unescaped(world: Any, written: str) -> None:
+    """An address decodes it to a space; nothing else could have stood there."""
+    assert len(world.a.get(f"/v1/audit?action=key.created&since={written}").json["items"]) > 0
+    assert world.a.get(f"/v1/audit?action=key.created&since={written.replace('14:', '15:')}").json["items"] == []
+
+
+@pytest.mark.parametrize("number", ["x", "1.5", "-1", "9" * 20])
+def test_what_has_no_such_number_is_404(world: Any, number: str) -> None:
+    answer = world.a.get(f"/v1/templates/hello/versions/{number}")
+    assert (answer.status_code, answer.json["detail"]) == (404, "nothing has this number here; they are 1, 2, 3 and so on")
 
 
 def test_a_call_without_parameters_takes_none(world: Any) -> None:

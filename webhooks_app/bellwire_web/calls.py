@@ -14,7 +14,7 @@ from uuid import UUID
 
 from bellwire.domain import msisdn
 from bellwire.domain.scopes import allows
-from bellwire.errors import FieldInvalid, NotFound
+from bellwire.errors import FieldInvalid
 from bellwire.ids import parse_id, show
 from bellwire.model import Msisdn
 from bellwire.store import TenantStore, idempotency
@@ -36,6 +36,9 @@ T = TypeVar("T")
 
 _KEY_MAX = 255
 _LARGE = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}|[0-9]{300}")  # what may be a number past the largest, 1.8e308
+_DECODED_PLUS = re.compile(
+    r"^(\d{4}-\d\d-\d\d[Tt][\d:.]+) (\d\d:\d\d)\Z", re.ASCII
+)  # a time east of UTC, its + read as a form does
 _IN_PROGRESS_RETRY_S = 1
 
 
@@ -244,14 +247,15 @@ def read_body(incoming: Request, operation: Operation) -> BaseModel | bytes:
 
 
 def read_query(incoming: Request, model: type[BaseModel]) -> BaseModel:
-    """The query parameters as a model. Raises Refused (422) for unknown, repeated or bad ones."""
+    """The query parameters as a model; an empty one is left out. Raises Refused (422) for unknown, repeated or bad ones."""
     given: dict[str, str] = {}
     for name, value in incoming.args.items(multi=True):
         if name in given:
             raise _one(name, "repeated", "is given twice")
         if "\x00" in value:
             raise _one(name, "nul", "must not hold the NUL character")
-        given[name] = value
+        given[name] = _DECODED_PLUS.sub(r"\1+\2", value)
+    given = {name: value for name, value in given.items() if value or name not in model.model_fields}
     try:
         return model.model_validate_strings(given)
     except ValidationError as e:
@@ -315,10 +319,10 @@ def _id(prefix: str, name: str, given: str) -> UUID:
         raise Refused(404, "not_found", f"no {kind} has this id; ids look like {prefix}_ and 32 hexadecimal digits") from None
 
 
-def _number(name: str, given: str) -> int:
+def _number(_name: str, given: str) -> int:
     if given.isascii() and given.isdigit() and len(given) <= 9:
         return int(given)
-    raise NotFound(name, "of this number")
+    raise Refused(404, "not_found", "nothing has this number here; they are 1, 2, 3 and so on")
 
 
 def _msisdn(name: str, given: str) -> Msisdn:

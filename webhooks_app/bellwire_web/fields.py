@@ -86,17 +86,35 @@ Duration = Annotated[int, PlainValidator(_seconds), _span_schema(MAX_DAYS)]
 #: The same, for how long a text is worth sending.
 Lifetime = Annotated[int, PlainValidator(partial(_seconds, most_days=7)), _span_schema(7)]
 
+_NAME = r"^\S(.*\S)?$"
+_PATH_NAME = r"^[^\s/?#%](?:[^/?#%]*[^\s/?#%])?$"
+_COUNTRY = r"^[A-Z]{2}$"
+_CURRENCY = r"^[A-Z]{3}$"
+_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
+_CREDIT = r"^-?[0-9]{1,10}(\.[0-9]{1,6})?$"
+
+#: What a text that does not match hears, where the pattern alone would tell a person little.
+PATTERN_WORDS = {
+    _NAME: "must not begin or end with a space, and be one line",
+    _PATH_NAME: "must not begin or end with a space, and hold none of / ? # %: it stands in addresses",
+    _COUNTRY: "must be a country code of two capital letters, such as UZ",
+    _CURRENCY: "must be a currency of three capital letters, such as USD",
+    _LOCALE: "must be a language such as en or uz-Latn-UZ",
+    _CREDIT: "must be an amount such as 100.00, with at most 6 decimals",
+}
+
 #: How tenants name templates, triggers and accounts.
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=_NAME)]
 #: A name that also stands in paths.
-PathName = Annotated[
-    str, Field(min_length=1, max_length=100, pattern=r"^[^\s/?#%](?:[^/?#%]*[^\s/?#%])?$", examples=["order_shipped"])
-]
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["UZ"])]
-Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", examples=["en"])]
+PathName = Annotated[str, Field(min_length=1, max_length=100, pattern=_PATH_NAME, examples=["order_shipped"])]
+Country = Annotated[str, Field(pattern=_COUNTRY, examples=["UZ"])]
+Currency = Annotated[str, Field(pattern=_CURRENCY, examples=["USD"])]
+Locale = Annotated[str, Field(max_length=35, pattern=_LOCALE, examples=["en"])]
 #: A number as people write it; read by the tenant's country when it has no `+`.
 Number = Annotated[str, Field(min_length=3, max_length=64, examples=["+998900000001"])]
 E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{4,14}$", examples=["+998900000001"])]
+#: Credit to add; a negative one takes it back.
+Credit = Annotated[str, Field(pattern=_CREDIT, examples=["100.00"])]
 Money = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", examples=["12.50"])]
 
 

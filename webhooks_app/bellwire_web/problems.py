@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from bellwire import errors
 from bellwire.logs import logger
@@ -15,11 +15,12 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException
 
-from bellwire_web.fields import Answer
+from bellwire_web.fields import PATTERN_WORDS, Answer
 
 _log = logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_TOLD = 3  # fields that the detail tells of; `errors` has them all
 RETRY_AFTER_S = 1  # the database answers within 2 s or not at all; a second later is worth a try
 
 
@@ -61,8 +62,14 @@ class Refused(Exception):
 
 
 def problem(status: int, code: str, detail: str = "", fields: Sequence[FieldProblem] = ()) -> Problem:
-    """A problem with the status's own title."""
-    return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=list(fields))
+    """A problem with the status's own title. Without a detail the fields are told in it: some callers show nothing else."""
+    return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail or _told(fields), errors=list(fields))
+
+
+def _told(fields: Sequence[FieldProblem]) -> str:
+    lines = [f"{one.field or 'the body'} {one.message}" for one in fields[:_TOLD]]
+    more = [f"and {len(fields) - _TOLD} more"] if len(fields) > _TOLD else []
+    return "; ".join(lines + more)
 
 
 def of(error: Exception) -> tuple[Problem, dict[str, str]]:
@@ -162,6 +169,7 @@ _CODES = {
 }
 
 
+_ID = re.compile(r"\^(\w+)_\[0-9a-f\]\{32\}\$")
 _SUBJECT = re.compile(r"^[A-Z][A-Za-z]*( input)? should")  # Input, String, List, Dictionary, …
 _COUNTED = re.compile(r"(?<=items|.item) after validation, not (more than )?\d+$")
 
@@ -178,7 +186,7 @@ def of_validation(error: ValidationError, model: type[BaseModel]) -> Refused:
 def _field(found: Any, model: type[BaseModel]) -> FieldProblem:
     kind = found["type"]
     return FieldProblem(
-        field=".".join(str(part) for part in found["loc"]),
+        field=".".join(str(part) for part in found["loc"] if part != "[key]"),  # which pydantic adds to say that a name is wrong
         code=_CODES.get(kind, "wrong_type" if kind.endswith(("_type", "_parsing")) else "invalid_field"),
         message=_message(found, model),
     )
@@ -189,11 +197,37 @@ def _message(found: Any, model: type[BaseModel]) -> str:
     if kind == "missing":
         return "is required"
     if kind == "extra_forbidden":
-        if len(place) > 1:
+        inner = _model_at(model, place[:-1])
+        if inner is None:
             return "is not a field here"
-        known = [field.alias or name for name, field in model.model_fields.items()]
+        known = [field.alias or name for name, field in inner.model_fields.items()]
         near = difflib.get_close_matches(str(place[-1]), known, n=1)
         return f"is not a field here; did you mean {near[0]}?" if near else f"is not a field here; there are {', '.join(known)}"
     if kind == "string_pattern_mismatch":
-        return f"must match {found['ctx']['pattern']}"
+        pattern = str(found["ctx"]["pattern"])
+        return PATTERN_WORDS.get(pattern) or _of_pattern(pattern)
     return _COUNTED.sub("", _SUBJECT.sub("must", str(found["msg"]).removeprefix("Value error, ")))
+
+
+def _of_pattern(pattern: str) -> str:
+    id_ = _ID.fullmatch(pattern)
+    return f"must look like {id_[1]}_ and 32 hexadecimal digits" if id_ else f"must match {pattern}"
+
+
+def _model_at(model: type[BaseModel], place: Sequence[Any]) -> type[BaseModel] | None:
+    """The model that is read at a place of another one's input; None where it is none, or one of several."""
+    found: type[BaseModel] | None = model
+    for part in place:
+        if found is None or isinstance(part, int):  # an item is what its list is of
+            continue
+        field = next((one for name, one in found.model_fields.items() if part in (name, one.alias)), None)
+        found = _model_in(field.annotation) if field is not None else None
+    return found
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The one model in `Model`, `Model | None`, `list[Model]` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = [one for one in map(_model_in, get_args(annotation)) if one is not None]
+    return inner[0] if len(inner) == 1 else None

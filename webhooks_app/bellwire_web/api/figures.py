@@ -17,7 +17,7 @@ from bellwire.store.telemetry import Latency as Measured
 from pydantic import Field
 
 from bellwire_web.calls import Call
-from bellwire_web.fields import Answer, LedgerId, Model, Money, Page, PageQuery, Time, Timestamp, next_cursor
+from bellwire_web.fields import Answer, Credit, Currency, LedgerId, Model, Money, Page, PageQuery, Time, Timestamp, next_cursor
 from bellwire_web.operations import Routes
 
 routes = Routes("figures", "Credit, and how sending went.")
@@ -38,8 +38,8 @@ class Balance(Answer):
 class CreditRequest(Model):
     """Credit to add; negative takes some back."""
 
-    amount: Annotated[str, Field(pattern=r"^-?[0-9]{1,10}(\.[0-9]{1,6})?$", examples=["100.00"])]
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["USD"])]
+    amount: Credit
+    currency: Currency
     note: Annotated[str, Field(max_length=200)] = ""
 
 
