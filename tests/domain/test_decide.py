@@ -163,6 +163,8 @@ REFUSED = [
          says="tracking.url"),
     Case("template_error: a text that is empty", Reason.TEMPLATE_ERROR, shipped=template("{% if order.gift %}Hi{% endif %}")),
     Case("template_error: more segments than it allows", Reason.TEMPLATE_ERROR, shipped=template("x" * 400, max_segments=2)),
+    Case("template_error: more characters than carriers take", Reason.TEMPLATE_ERROR, shipped=template("x" * 1601),
+         says="the text has 1601 characters and 1600 is the most: shorten what it prints with truncate"),
     Case("template_error: no text in any language", Reason.TEMPLATE_ERROR, shipped=replace(template(), bodies={})),
     Case("template_not_approved: no version is", Reason.TEMPLATE_NOT_APPROVED, shipped=template(number=None)),
     Case("template_not_approved: there is none", Reason.TEMPLATE_NOT_APPROVED, shipped=None, says="there is no template shipped"),

@@ -180,6 +180,30 @@ def test_a_repeated_send_makes_one_message(ready: Any) -> None:
     assert (other.status_code, other.json["errors"][0]["code"]) == (422, "idempotency_key_reused")
 
 
+def test_a_key_under_which_nothing_was_made_is_free_for_the_corrected_request(ready: Any) -> None:
+    key = {"Idempotency-Key": "order-2"}
+    for wrong in ({**SEND, "to": "abc"}, {"to": TO, "template": "nowhere"}):
+        assert ready.a.post("/v1/messages", wrong, headers=key).status_code == 422
+    made = ready.a.post("/v1/messages", SEND, headers=key)
+    assert (made.status_code, ready.a.post("/v1/messages", SEND, headers=key).json["id"]) == (202, made.json["id"])
+
+
+def test_a_text_that_became_too_long_is_no_text(ready: Any) -> None:
+    """Carriers take 1,600 characters, and a variable may be of any length."""
+    ready.a.post("/v1/templates", {"name": "note", "bodies": {"en": "{{ ticket.latest_comment }}"}})
+    ready.a.post("/v1/templates/note/versions/1/approve")
+
+    def sent(length: int) -> Any:
+        return ready.a.post("/v1/messages", {"to": TO, "template": "note", "variables": {"ticket.latest_comment": "x" * length}})
+
+    assert sent(1600).status_code == 202
+    (error,) = sent(1601).json["errors"]
+    assert (error["field"], error["code"]) == ("template", "template_error")
+    assert "1601 characters and 1600 is the most" in error["message"]
+    preview = ready.a.post("/v1/templates/preview", {"body": "{{ x }}", "variables": {"x": "y" * 1601}}).json
+    assert (preview["text"], "1600 is the most" in preview["error"]) == (None, True)
+
+
 def test_a_repeated_batch_answers_row_by_row_as_before(ready: Any) -> None:
     rows = {"messages": [SEND, {"to": "x", "body": "y"}, {**SEND, "to": "+998900000002"}]}
     first, second = (ready.a.post("/v1/messages/batch", rows, headers={"Idempotency-Key": "b"}) for _ in range(2))

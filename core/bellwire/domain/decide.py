@@ -23,6 +23,7 @@ from bellwire.model import Event, Installation, Json, Msisdn, Purpose, Reason, S
 from bellwire.model import Person as Somebody
 
 REQUESTED = "message.requested"  # one template to one person, asked for by an admin's flow at the platform
+MAX_BODY = 1_600  # characters; carriers take no more
 _NO_ROW = UUID(int=0)
 RUNAWAY = limits.RUNAWAY  # more texts to one number in an hour than any flow means to send: a loop
 
@@ -272,6 +273,8 @@ def prepare(text: str, options: Mapping[str, Any], encoding: str) -> str:
         ready = transliterate(ready, kinds, dj=str(options.get("dj") or "dj"))
     if encoding == segments.AUTO and options.get("smart", True):
         ready = segments.smart_if_cheaper(ready)
+    if len(ready) > MAX_BODY:
+        raise RenderFailed(f"the text has {len(ready)} characters and {MAX_BODY} is the most: shorten what it prints with truncate")
     most = options.get("max_segments")
     counted = segments.measure(ready, encoding).segments
     if most and counted > most:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bellwire.domain import limits, segments
 from bellwire.domain import msisdn as numbers
 from bellwire.domain.consent import Standing
-from bellwire.domain.decide import prepare, write
+from bellwire.domain.decide import MAX_BODY, prepare, write
 from bellwire.domain.settle import Draft, Person, Planned, settle
 from bellwire.domain.tenant import TenantConfig
 from bellwire.domain.when import parse_when
@@ -26,13 +26,10 @@ from bellwire.engine.runtime import Engine
 from bellwire.errors import Conflict, FieldInvalid, RenderFailed, TemplateInvalid
 from bellwire.model import Json, Msisdn, Purpose, Reason, Status
 from bellwire.store import idempotency as keys
-from bellwire.store import schema
 from bellwire.store.database import reading
 from bellwire.store.idempotency import IdempotencyKey
 from bellwire.store.intake import Unit
 from bellwire.store.tenancy import TenantConnection
-
-MAX_BODY = 1_600  # characters; carriers take no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,8 @@ def send(
     """Store texts to send; for each its message's id, or what is wrong with the request. Returns after the commit.
 
     What policy forbids becomes a message with status `refused`. With `idempotency` the key goes in with the messages; when it
-    was used before, what it made then comes back. Raises FieldInvalid (the key came with another body), Conflict (the same
+    was used before, what it made then comes back. Where every request is wrong nothing is made, and the key stays free for the
+    corrected ones. Raises FieldInvalid (the key came with another body), Conflict (the same
     request is under way), StoreUnavailable.
     """
     now = engine.now()
@@ -87,7 +85,8 @@ def send(
         for request, draft in zip(requests, drafts, strict=True)
     ]
     unit = Unit(rows=maker.all(), implied=maker.implied, numbered=maker.numbered, at=now)
-    if idempotency is not None:
+    makes = any(not isinstance(one, FieldInvalid) for one in results)
+    if idempotency is not None and makes:
         answer = [_kept(one) for one in results]
 
         def keep(connection: sa.Connection) -> None:
@@ -96,7 +95,7 @@ def send(
                 raise Conflict("idempotency_in_progress", "a request with this Idempotency-Key is under way; ask again in a second")
 
         unit.effects = (keep,)
-    if unit.rows.get(schema.messages) or idempotency is not None:
+    if makes:
         engine.store.writer.run_in(GROUP, [unit])
         if unit.due is not None:
             engine.wake(unit.due)
