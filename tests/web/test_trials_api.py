@@ -71,6 +71,14 @@ def test_a_real_event_tells_why_a_text_was_sent(world: Any, shop: Shop) -> None:
     assert [one["id"] for one in world.a.get(f"/v1/messages?event={event['id']}").json["items"]] == [message["id"]]
 
 
+def test_a_text_keeps_the_name_of_the_trigger_that_made_it(world: Any, shop: Shop) -> None:
+    trigger = shop.trigger(state="on")
+    event = world.a.get(f"/v1/events/{shop.report('order_paid')}").json
+    assert world.a.delete(f"/v1/triggers/{trigger['id']}").status_code == 204
+    message = world.a.get(f"/v1/messages/{event['decisions'][0]['message']}").json
+    assert (message["trigger"], message["trigger_id"]) == ("Paid", trigger["id"])
+
+
 # -- trying a trigger ---------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -32,6 +32,9 @@ _JOB_WORDS = {
     schema.JOB_DONE: "done",
     schema.JOB_FAILED: "failed",
 }
+
+#: A decision's time and its entries, one for each trigger that was considered.
+Decided = tuple[datetime, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +275,7 @@ def _messages(connection: TenantConnection, vault: Vault, rows: Sequence[AnyRow]
             write_backs.setdefault(one.message_id, []).append(
                 WriteBack(platform=one.connector or "", target=one.subject, status=_JOB_WORDS[one.status], at=one.updated_at)
             )
-    decisions: dict[UUID, tuple[datetime, Sequence[Mapping[str, Any]]]] = {}
+    decisions: dict[UUID, Decided] = {}
     events = list({row.event_id for row in rows if row.event_id is not None})
     if events:
         for one in connection.execute(_DECISIONS, {"ids": events}):
@@ -286,6 +289,7 @@ def _messages(connection: TenantConnection, vault: Vault, rows: Sequence[AnyRow]
         _message(
             row,
             vault,
+            _trigger(row, decisions.get(row.event_id)),
             sorted([*_why(row, decisions.get(row.event_id)), *receipts.get(row.id, ())], key=attrgetter("at")),
             attempts.get(row.id, []),
             write_backs.get(row.id, []),
@@ -304,16 +308,26 @@ def _receipt(row: AnyRow) -> Step:
     )
 
 
-def _why(row: AnyRow, decision: tuple[datetime, Sequence[Mapping[str, Any]]] | None) -> list[Step]:
+def _trigger(row: AnyRow, decision: Decided | None) -> str | None:
+    """The name of the trigger that made it; of one that was deleted since, the name it had."""
+    if row.trigger is not None or row.trigger_id is None:
+        return cast("str | None", row.trigger)
+    return next((entry.get("trigger") for entry in _entries(row, decision)), None)
+
+
+def _entries(row: AnyRow, decision: Decided | None) -> list[Mapping[str, Any]]:
+    """What the decision says of this message."""
+    shown = show("msg", row.id)
+    return [entry for entry in decision[1] if entry.get("message") == shown] if decision is not None else []
+
+
+def _why(row: AnyRow, decision: Decided | None) -> list[Step]:
     """The decision's entry for this message, then what claims, attempts and people added."""
     steps: list[Step] = []
     if decision is not None:
-        at, entries = decision
-        shown = show("msg", row.id)
         steps += [
-            Step(at=at, step="decide", outcome=entry["outcome"], reason=entry.get("reason"), detail=entry.get("line"))
-            for entry in entries
-            if entry.get("message") == shown
+            Step(at=decision[0], step="decide", outcome=entry["outcome"], reason=entry.get("reason"), detail=entry.get("line"))
+            for entry in _entries(row, decision)
         ]
     for note in row.notes or ():
         steps.append(
@@ -349,7 +363,12 @@ def _attempt(row: AnyRow) -> Attempt:
 
 
 def _message(
-    row: AnyRow, vault: Vault, why: Sequence[Step], attempts: Sequence[Attempt], write_backs: Sequence[WriteBack]
+    row: AnyRow,
+    vault: Vault,
+    trigger: str | None,
+    why: Sequence[Step],
+    attempts: Sequence[Attempt],
+    write_backs: Sequence[WriteBack],
 ) -> Message:
     tenant_id = row.tenant_id
     return Message(
@@ -372,7 +391,7 @@ def _message(
         country=row.country,
         event_id=row.event_id,
         trigger_id=row.trigger_id,
-        trigger=row.trigger,
+        trigger=trigger,
         reference=row.reference,
         metadata=vault.open_json(row.metadata, tenant_id, "messages.metadata", row.id),
         price=row.price,
