@@ -85,6 +85,14 @@ def test_a_revoked_key_is_refused_within_a_second(world: Any, monkeypatch: pytes
     assert caught.value.problem.code == "key_revoked"
 
 
+def test_where_it_was_revoked_a_key_is_refused_at_once(world: Any) -> None:
+    caller = world.caller([Scope.MESSAGES_READ])
+    assert caller.get("/v1/messages").status_code == 200
+    assert world.a.delete(f"/v1/keys/key_{caller.key_id.hex}").status_code == 204
+    answer = caller.get("/v1/messages")
+    assert (answer.status_code, answer.json["code"]) == (401, "key_revoked")
+
+
 def test_an_expired_key_is_refused_at_once(world: Any) -> None:
     caller = world.caller([Scope.ADMIN], expires_at=world.clock() + timedelta(minutes=1))
     assert caller.get("/v1/keys").status_code == 200

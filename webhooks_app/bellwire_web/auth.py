@@ -88,6 +88,13 @@ class Authenticator:
             held = self._held[digest] = _Held(key, tick, self._quota, tick)
             return held
 
+    def forget(self, key_id: UUID) -> None:
+        """Read this key again before it is believed: it was revoked here. Other processes do so within the second."""
+        with self._lock:
+            for held in self._held.values():
+                if held.key.id == key_id:
+                    held.loaded = -KEEP_S
+
     def _count(self, held: _Held) -> None:
         """Take one from the key's bucket. Raises Refused (429)."""
         if not self._quota:

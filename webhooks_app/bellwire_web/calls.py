@@ -45,10 +45,17 @@ _IN_PROGRESS_RETRY_S = 1
 class Call:
     """One request by one key: what a view works with."""
 
-    __slots__ = ("_status", "idempotency", "key", "now", "runtime", "tenant")
+    __slots__ = ("_status", "authenticator", "idempotency", "key", "now", "runtime", "tenant")
 
-    def __init__(self, runtime: Runtime, key: ApiKey, status: int, idempotency_key: IdempotencyKey | None) -> None:
-        self.runtime, self.key = runtime, key
+    def __init__(
+        self,
+        runtime: Runtime,
+        key: ApiKey,
+        status: int,
+        idempotency_key: IdempotencyKey | None,
+        authenticator: Authenticator,
+    ) -> None:
+        self.runtime, self.key, self.authenticator = runtime, key, authenticator
         self.tenant: TenantStore = runtime.store.for_tenant(key.tenant_id)
         self.now: datetime = runtime.now()
         self.idempotency = idempotency_key
@@ -207,7 +214,7 @@ def _served(
         claimed = _idempotency_key(request, operation) if operation.takes_idempotency_key else None
         try:
             with in_progress.claim(key.tenant_id, claimed):
-                result = operation.view(Call(runtime, key, operation.status, claimed), **path)
+                result = operation.view(Call(runtime, key, operation.status, claimed, authenticator), **path)
         except _Repeated as repeated:
             return _repeat(repeated.kept)
         if result is None:

@@ -105,6 +105,7 @@ def change_key(call: Call, key_id: UUID, body: KeyChange) -> Key:
 def revoke_key(call: Call, key_id: UUID) -> None:
     """Revoke a key; it is refused within a second. The last admin key can't be revoked."""
     call.write(lambda connection: keys.revoke(connection, key_id, actor=call.actor, now=call.now))
+    call.authenticator.forget(key_id)
 
 
 def _key(key: ApiKey) -> Key:
