@@ -22,6 +22,13 @@ def test_what_was_said_is_kept_and_what_holds_is_shown(world: Any) -> None:
     assert world.a.get(f"/v1/consents/{TO}").json == shown
 
 
+def test_who_said_what_holds_is_named_in_their_own_words(world: Any) -> None:
+    world.a.put(f"/v1/consents/{TO}", IN)
+    shown = world.a.put(f"/v1/consents/{TO}", {"state": "opted_out", "source": "phone call", "at": "2026-03-01T07:00:00Z"}).json
+    sources = {purpose: shown[purpose]["source"] for purpose in ("transactional", "marketing", "otp")}
+    assert sources == {"transactional": "phone call", "marketing": "web form", "otp": "phone call"}
+
+
 @pytest.mark.parametrize("path", ["%2B998900000001", "998900000001", "+998900000001", "00998900000001", "998%2090%20000-00-01"])
 def test_the_plus_may_be_written_in_any_way(world: Any, path: str) -> None:
     world.a.put(f"/v1/consents/{path}", IN)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from bellwire.domain.consent import Policy, may_text
-from bellwire.domain.ledger import Source, Standing, Statement
+from bellwire.domain.ledger import Source, Statement
 from bellwire.domain.scopes import Scope
 from bellwire.errors import FieldInvalid, StoreUnavailable
 from bellwire.ids import show
@@ -240,9 +241,9 @@ def _shown(call: Call, msisdn: Msisdn) -> Consent:
     suppression = standing.suppression
     return Consent(
         msisdn=msisdn,
-        transactional=_purpose(Purpose.TRANSACTIONAL, standing, policy),
-        marketing=_purpose(Purpose.MARKETING, standing, policy),
-        otp=_purpose(Purpose.OTP, standing, policy),
+        transactional=_purpose(Purpose.TRANSACTIONAL, person, policy),
+        marketing=_purpose(Purpose.MARKETING, person, policy),
+        otp=_purpose(Purpose.OTP, person, policy),
         suppressed=standing.suppressed,
         suppressed_by=str(suppression.source) if suppression else None,
         suppressed_since=suppression.at if suppression else None,
@@ -261,14 +262,22 @@ def _shown(call: Call, msisdn: Msisdn) -> Consent:
     )
 
 
-def _purpose(purpose: Purpose, standing: Standing, policy: Policy) -> PurposeConsent:
-    record = standing.record(purpose)
-    verdict = may_text(purpose, standing, policy, basis="api")
+def _purpose(purpose: Purpose, person: consents.Person, policy: Policy) -> PurposeConsent:
+    record = person.standing.record(purpose)
+    verdict = may_text(purpose, person.standing, policy, basis="api")
     return PurposeConsent(
         state=record.state if record else None,
         since=record.at if record else None,
-        source=str(record.source) if record else None,
+        source=_word(purpose, record, person.history) if record else None,
         may_text=verdict.allowed,
         reason=verdict.reason,
         line=verdict.line,
     )
+
+
+def _word(purpose: Purpose, record: Statement, history: Sequence[consents.Line]) -> str:
+    """Who said it, in the words it was recorded with; the kind of source, where the line is too old to be among the history."""
+    for line in history:
+        if line.at == record.at and line.state == record.state and line.purpose in (None, purpose):
+            return line.source
+    return str(record.source)
