@@ -28,7 +28,9 @@ def accounts(world: Any) -> list[str]:
 
 
 def test_without_a_policy_accounts_go_by_their_creation(world: Any, accounts: list[str]) -> None:
-    assert world.a.get("/v1/routes").status_code == 404
+    none = world.a.get("/v1/routes")
+    assert (none.status_code, none.json["code"]) == (404, "not_found")
+    assert none.json["detail"] == "there is no route policy yet: accounts are taken in the order of their creation"
     way = world.a.post("/v1/routes/simulate", {"to": "+998900000001"}).json
     assert (way["account"], way["carrier"], way["sender_id"], way["reason"]) == (accounts[0], "sandbox", "First", None)
 
@@ -149,13 +151,17 @@ def test_what_failed_is_sent_again(world: Any) -> None:
         job(schema.JOB_DONE, hour),
         job(schema.JOB_FAILED, 5 * hour),
         job(schema.JOB_QUEUED, hour),
+        {**job(schema.JOB_QUEUED, hour), "due": now + hour},  # it failed, and would be tried again in an hour
+        {**job(schema.JOB_QUEUED, hour), "due": now + hour, "attempts": 0},  # it waits behind that one, untried
     ]
     world.write(lambda connection: connection.insert(schema.callbacks, rows))
     path = f"/v1/callbacks/{made['id']}/redeliver"
-    assert world.a.post(path, {"since": "2026-03-02T07:00:00Z"}).json == {"count": 1}
+    assert world.a.post(path, {"since": "2026-03-02T07:00:00Z"}).json == {"count": 2}
     assert world.a.post(path, {"since": "2026-03-02T00:00:00Z", "all": True}).json == {"count": 2}
     with world.store.read() as connection:
-        assert {row.status for row in connection.execute(schema.callbacks.select())} == {schema.JOB_QUEUED}
+        found = connection.execute(schema.callbacks.select()).all()
+    assert {row.status for row in found} == {schema.JOB_QUEUED}
+    assert [row.attempts for row in found if row.due > now] == [0]
 
 
 # -- the tenant ---------------------------------------------------------------------------------------------------

@@ -172,6 +172,12 @@ def test_a_preview_tells_text_size_and_what_is_missing(world: Any) -> None:
     assert (answer["encoding"], answer["segments"], answer["units"], answer["cost"]) == ("gsm7", 1, 24, None)
 
 
+@pytest.mark.parametrize(("field", "value"), [("country", "ZZ"), ("timezone", "Mars/Olympus")])
+def test_a_preview_for_no_place_on_earth(world: Any, field: str, value: str) -> None:
+    answer = world.a.post("/v1/templates/preview", {"body": "Hi", field: value})
+    assert (answer.status_code, [error["field"] for error in answer.json["errors"]]) == (422, [field])
+
+
 def test_a_preview_names_the_guilty_and_shows_both(world: Any) -> None:
     answer = world.a.post("/v1/templates/preview", {"body": "It’s here"}).json
     assert (answer["encoding"], answer["units"]) == ("ucs2", 9)

@@ -112,12 +112,21 @@ def delete(connection: TenantConnection, endpoint_id: UUID, *, actor: str, now: 
 def redeliver(
     connection: TenantConnection, endpoint_id: UUID, *, since: datetime, only_failed: bool, actor: str, now: datetime
 ) -> int:
-    """Queue again what was made since then (only what failed, if asked), and how many those are. Raises NotFound."""
+    """Queue again what was made since then (only what failed, if asked), and how many those are. Raises NotFound.
+
+    What failed and waits hours for its next try is among them: whoever asks has mended the endpoint.
+    """
     get(connection, endpoint_id)
     again = (schema.JOB_FAILED,) if only_failed else (schema.JOB_FAILED, schema.JOB_DONE)
+    waits = sa.and_(_c.status == schema.JOB_QUEUED, _c.attempts > 0, _c.due > now)
     count = connection.execute(
         sa.update(schema.callbacks)
-        .where(scope(schema.callbacks), _c.endpoint_id == endpoint_id, _c.created_at >= since, _c.status.in_(again))
+        .where(
+            scope(schema.callbacks),
+            _c.endpoint_id == endpoint_id,
+            _c.created_at >= since,
+            sa.or_(_c.status.in_(again), waits),
+        )
         .values(status=schema.JOB_QUEUED, attempts=0, due=now, error=None, owner=None)
     ).rowcount
     audit.note(connection, actor, "callback.redelivered", show("cbk", endpoint_id), now, {"count": count})

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
+from bellwire.domain.country_codes import country_code
+from bellwire.domain.home_zones import check_zone
 from bellwire.domain.scopes import Scope
 from bellwire.domain.template_lint import Finding as Found
 from bellwire.domain.template_lint import Severity
@@ -115,6 +117,10 @@ def preview_template(call: Call, body: PreviewRequest) -> Preview:
 
     if (body.body is None) == (body.template is None):
         raise FieldInvalid("body", "give either body or template", "body_or_template")
+    if body.country is not None:
+        country_code(body.country, "country")
+    if body.timezone is not None:
+        check_zone(body.timezone)
     values = flat(body.variables or {})
     options: dict[str, Any] = {}
     purpose = body.purpose

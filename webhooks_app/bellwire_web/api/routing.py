@@ -18,6 +18,7 @@ from pydantic import Field
 from bellwire_web.calls import Call
 from bellwire_web.fields import AccountId, Answer, Country, Model, Number, Time
 from bellwire_web.operations import Routes
+from bellwire_web.problems import Refused
 
 routes = Routes("routes", "Which carrier account a text goes by.")
 
@@ -134,7 +135,10 @@ def put_route_policy(call: Call, body: RoutePolicyRequest) -> RoutePolicy:
 def get_route_policy(call: Call) -> RoutePolicy:
     """Show the policy that holds. Without one (404) accounts are taken in the order of their creation."""
     with call.reading() as connection:
-        return _shown(stored.current(connection) or stored.get(connection, 1))
+        found = stored.current(connection)
+    if found is None:
+        raise Refused(404, "not_found", "there is no route policy yet: accounts are taken in the order of their creation")
+    return _shown(found)
 
 
 @routes.get("/v1/routes/versions", scope=Scope.ROUTES_READ)
