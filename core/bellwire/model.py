@@ -373,6 +373,7 @@ class CredentialField:
     """One credential or setting an account takes; `POST` is checked against these.
 
     `clean`: a given value as it is stored (one spelling of an account's name); raises ValueError saying how it should look.
+    `number`: a text that the platform itself writes as a number; a whole number is taken for its digits.
     """
 
     name: str
@@ -382,6 +383,7 @@ class CredentialField:
     kind: type = str
     default: Any = None
     clean: Callable[[Any], Any] | None = None
+    number: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

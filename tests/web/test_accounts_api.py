@@ -96,6 +96,15 @@ BAD = [
 ]
 
 
+def test_a_number_is_taken_where_the_platform_writes_its_ids_as_numbers(world: Any) -> None:
+    body = {"connector": "hubspot", "name": "CRM", "credentials": {"portal_id": 4711001, "client_secret": "s", "access_token": "t"}}
+    made = world.a.post("/v1/installations", {**body, "settings": {"app_id": 314159}})
+    assert made.status_code == 201, made.text
+    assert (made.json["account_ref"], made.json["settings"]["app_id"]) == ("4711001", "314159")
+    refused = world.a.post("/v1/installations", edited(body, "credentials", portal_id=True))
+    assert [error["field"] for error in refused.json["errors"]] == ["credentials.portal_id"]
+
+
 @pytest.mark.parametrize(("label", "body", "field", "code"), BAD, ids=[row[0] for row in BAD])
 def test_a_bad_account_names_the_field(world: Any, label: str, body: dict[str, Any], field: str, code: str | None) -> None:
     answer = world.a.post("/v1/installations" if "connector" in body else "/v1/carrier-accounts", body)

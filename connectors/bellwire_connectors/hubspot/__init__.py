@@ -37,7 +37,12 @@ def _portal(typed: str) -> str:
 
 FIELDS = (
     CredentialField(
-        name="portal_id", help="The account's Hub ID; an OAuth install stores it", required=False, secret=False, clean=_portal
+        name="portal_id",
+        help="The account's Hub ID; an OAuth install stores it",
+        required=False,
+        secret=False,
+        clean=_portal,
+        number=True,
     ),
     CredentialField(name="client_secret", help="The app's client secret; it signs every request"),
     CredentialField(name="client_id", help="The app's client id; needed for OAuth", required=False, secret=False),
@@ -53,6 +58,7 @@ SETTINGS = (
         help="The app's number: its own changes are no news, another app's are not taken",
         required=False,
         secret=False,
+        number=True,
     ),
     CredentialField(
         name="api_path", help="v3, or a dated version such as 2026-03, for CRM objects", required=False, secret=False, default="v3"

@@ -14,7 +14,7 @@ EVENTS = ("timecard.entry_flagged",)
 
 FIELDS = (
     CredentialField(name="secret", help="The subscription's secret, of your own choice; it signs every webhook"),
-    CredentialField(name="workspace_id", help="The workspace's number", required=False, secret=False),
+    CredentialField(name="workspace_id", help="The workspace's number", required=False, secret=False, number=True),
     CredentialField(name="api_token", help="An admin's API token; makes the subscription", required=False),
 )
 

@@ -39,6 +39,8 @@ CARRIER = SHARED | {"rate", "burst", "prices", "currency", "countries", "sender_
 def check_credentials(given: Mapping[str, Any], fields: Sequence[CredentialField], place: str = "credentials") -> dict[str, Any]:
     """Credentials with their defaults. Raises FieldInvalid naming `credentials.shop`: missing, unknown, of the wrong kind."""
     known = {field.name: field for field in fields}
+    numbers = {field.name for field in fields if field.number}
+    given = {name: str(value) if name in numbers and type(value) is int else value for name, value in given.items()}
     for name, value in given.items():
         if name not in known:
             raise _unknown(f"{place}.{name}", known)
