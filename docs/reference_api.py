@@ -62,9 +62,17 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], scope: str,
     if schema:
         yield _fields(_resolved(schema, whole), whole)
     if parameters:
-        rows = [(f"`{one['name']}`", _type(one["schema"], whole), one.get("description", "")) for one in parameters]
+        rows = [
+            (
+                f"`{one['name']}`" + (" (required)" if one.get("required") else ""),
+                _type(one["schema"], whole),
+                one.get("description", ""),
+            )
+            for one in parameters
+        ]
         yield table(["parameter", "type", ""], rows)
-    yield f"```sh manual\n{_curl(method, path, content)}\n```"
+    asked = "&".join(f"{one['name']}={{{one['name']}}}" for one in parameters if one.get("required"))
+    yield f"```sh manual\n{_curl(method, path + (f'?{asked}' if asked else ''), content)}\n```"
 
 
 def _curl(method: str, path: str, content: Mapping[str, Any]) -> str:
@@ -75,7 +83,7 @@ def _curl(method: str, path: str, content: Mapping[str, Any]) -> str:
         body = json.dumps(example, ensure_ascii=False).replace("'", "'\\''")
         return f"{line} \\\n  -H \"Content-Type: application/json\" -d '{body}'"
     if "text/csv" in content:
-        return f'{line} \\\n  -H "Content-Type: text/csv" --data-binary @consents.csv'
+        return f'{line} \\\n  -H "Content-Type: text/csv" --data-binary @{path.split("/")[2]}.csv'
     return line
 
 

@@ -40,6 +40,17 @@ def test_what_is_made_from_the_code_is_as_the_code_is(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == make_reference.text_of(page), "run `make docs`"
 
 
+def test_an_example_has_all_that_its_call_requires() -> None:
+    calls = make_reference.text_of(ROOT / "docs/reference/api.md").split("\n### ")
+    for call in calls[1:]:
+        _, _, after = call.partition("| parameter | type |  |")
+        for name in re.findall(r"^\| `(\w+)` \(required\)", after, re.MULTILINE):
+            assert f"{name}={{{name}}}" in call, call.partition("\n")[0]
+    by_csv = dict(re.findall(r"/v1/(\w+)/import\".*\n.*@(\w+)\.csv", "\n".join(calls)))
+    assert by_csv == {"consents": "consents", "workers": "workers"}
+    assert "| `message_id` (required) |" in "\n".join(calls)
+
+
 # -- examples -----------------------------------------------------------------------------------------------------
 
 
