@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
@@ -101,6 +102,28 @@ def bring(world: Any, text: str, query: str = "") -> Any:
         if job["status"] != "running":
             return job
     raise AssertionError("the import did not end")
+
+
+def test_a_list_may_come_as_a_form_s_file(world: Any) -> None:
+    def send(key: str = "k", **more: Any) -> Any:
+        """Each call has a boundary of its own, as every client makes one."""
+        data = {"file": (io.BytesIO(f"msisdn,state\n{TO},opted_in\n".encode()), "list.csv"), **more}
+        path = "/v1/consents/import?purpose=marketing"
+        return world.a.post(path, data=data, content_type="multipart/form-data", headers={"Idempotency-Key": key})
+
+    answer = send()
+    assert (answer.status_code, answer.json["total"]) == (202, 1)
+    assert send().json["id"] == answer.json["id"], "the same list"
+    two = send("two", other=(io.BytesIO(b"msisdn\n"), "b.csv")).json
+    assert [(error["field"], error["code"]) for error in two["errors"]] == [("file", "one_file")]
+    stray = send("stray", state="opted_out").json
+    assert [(error["field"], error["code"]) for error in stray["errors"]] == [("state", "unknown_field")]
+    none = world.a.post("/v1/consents/import", data=b"--x--", content_type="multipart/form-data; boundary=x")
+    assert none.json["errors"][0]["field"] == "file"
+    deadline = time.monotonic() + 20
+    while world.a.get(f"/v1/jobs/{answer.json['id']}").json["status"] == "running" and time.monotonic() < deadline:
+        pass
+    assert world.a.get(f"/v1/consents/{TO}").json["marketing"]["state"] == "opted_in"
 
 
 def test_a_list_is_brought_in(world: Any) -> None:

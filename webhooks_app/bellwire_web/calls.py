@@ -34,6 +34,7 @@ from bellwire_web.runtime import Runtime
 
 T = TypeVar("T")
 
+_FORM = "multipart/form-data"
 _KEY_MAX = 255
 _LARGE = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}|[0-9]{300}")  # what may be a number past the largest, 1.8e308
 _DECODED_PLUS = re.compile(
@@ -211,7 +212,7 @@ def _served(
             raise _unknown_parameters(request)
         if operation.has_body:
             path["body"] = read_body(request, operation)
-        claimed = _idempotency_key(request, operation) if operation.takes_idempotency_key else None
+        claimed = _idempotency_key(request, operation, path.get("body")) if operation.takes_idempotency_key else None
         try:
             with in_progress.claim(key.tenant_id, claimed):
                 result = operation.view(Call(runtime, key, operation.status, claimed, authenticator), **path)
@@ -230,12 +231,17 @@ def _served(
 
 
 def read_body(incoming: Request, operation: Operation) -> BaseModel | bytes:
-    """The body as the operation's model, or as bytes where it takes no JSON. Raises Refused: 413, 415, 400 (not JSON), 422."""
+    """The body as the operation's model; where it takes no JSON as bytes, those of a form's file, too.
+
+    Raises Refused: 413, 415, 400 (not JSON), 422.
+    """
     model = operation.body
     data = whole(incoming, operation.max_bytes)
     if not data and operation.body_optional and model is not None:
         return model()
-    if incoming.mimetype != operation.takes:
+    if model is None and incoming.mimetype == _FORM:
+        data = _uploaded(incoming)
+    elif incoming.mimetype != operation.takes:
         raise Refused(415, "content_type", f"send the body with Content-Type: {operation.takes}")
     if model is None:
         if b"\x00" in data:
@@ -251,6 +257,19 @@ def read_body(incoming: Request, operation: Operation) -> BaseModel | bytes:
         except ValueError as e:
             raise Refused(400, "not_json", str(e)) from None
     return made
+
+
+def _uploaded(incoming: Request) -> bytes:
+    """The one file of a form, which is how `curl -F` and browsers send it. Raises Refused (422)."""
+    if incoming.form:
+        fields = [
+            FieldProblem(field=name, code="unknown_field", message="stands in the address, behind ?") for name in incoming.form
+        ]
+        raise Refused(422, "invalid_fields", fields=fields)
+    files = [file for _, file in incoming.files.items(multi=True)]
+    if len(files) != 1:
+        raise _one("file", "one_file", "must be one file, as curl -F file=@list.csv sends it")
+    return bytes(files[0].read())
 
 
 def read_query(incoming: Request, model: type[BaseModel]) -> BaseModel:
@@ -297,14 +316,15 @@ def _refuse_unstorable(value: Any, place: tuple[str, ...]) -> None:
             _refuse_unstorable(one, (*place, str(number)))
 
 
-def _idempotency_key(incoming: Request, operation: Operation) -> IdempotencyKey | None:
+def _idempotency_key(incoming: Request, operation: Operation, body: object) -> IdempotencyKey | None:
     given = incoming.headers.get("Idempotency-Key")
     if given is None:
         return None
     if not (0 < len(given) <= _KEY_MAX and given.isascii() and given.isprintable()):
         raise _one("Idempotency-Key", "pattern", f"must be 1 to {_KEY_MAX} printable ASCII characters")
     where = f"{operation.method} {incoming.path}"
-    return idempotency.idempotency_key(given, where, whole(incoming, operation.max_bytes))
+    sent = body if isinstance(body, bytes) else whole(incoming, operation.max_bytes)  # a form's boundary is another one each time
+    return idempotency.idempotency_key(given, where, sent)
 
 
 def _repeat(kept: Kept) -> Response:

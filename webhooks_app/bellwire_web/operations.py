@@ -54,7 +54,7 @@ class Operation:
     problems: tuple[int, ...]
     example: Mapping[str, Any] | None
     max_bytes: int
-    takes: str  # the media type of the body; other than JSON it is given as bytes
+    takes: str  # the media type of the body; other than JSON it is given as bytes, and may come as a form's file
     salesforce: bool
     keeps_answer: bool  # under an idempotency key; what must not be kept is done again
     parameters: Mapping[str, str] = field(default_factory=dict)

@@ -166,7 +166,7 @@ def import_consents(call: Call, body: bytes, query: ImportQuery) -> Job:
     """Bring in a list, as CSV with a header: msisdn, and purpose, state, source, at, proof as they are known.
 
     The work goes on after the answer; the job tells how far it is and which lines could not be used. A list never lifts an
-    opt-out without a newer proof, and may be sent again.
+    opt-out without a newer proof, and may be sent again. A form's file is taken as well, as `curl -F file=@list.csv` sends it.
     """
     from bellwire.engine import imports
 
