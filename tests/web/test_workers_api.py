@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 from web_world import World
 
 DANA = {
@@ -28,6 +30,17 @@ def test_a_person_is_made_changed_and_taken_out(world: World) -> None:
     assert world.a.delete("/v1/workers/emp-1").status_code == 204
     assert world.a.get("/v1/workers/emp-1").status_code == 404
     assert world.a.patch("/v1/workers/emp-1", {"name": "x"}).status_code == 404
+
+
+@pytest.mark.parametrize("ref", ["users/17", "17/", "a b", "a?b#c%d", "import", "é"])
+def test_a_person_is_reached_whatever_a_system_calls_them(world: World, ref: str) -> None:
+    path = f"/v1/workers/{quote(ref, safe='')}"
+    assert world.a.post("/v1/workers", {**DANA, "ref": ref}).status_code == 201
+    assert world.a.patch(path, {"name": "Dana the second"}).json["ref"] == ref
+    assert world.a.get(path).json["name"] == "Dana the second"
+    assert world.b.get(path).status_code == 404
+    assert world.a.delete(path).status_code == 204
+    assert world.a.get(path).status_code == 404
 
 
 def test_what_is_wrong_is_named(world: World) -> None:

@@ -28,7 +28,7 @@ from werkzeug.routing import BaseConverter
 from bellwire_web import problems
 from bellwire_web.auth import Authenticator
 from bellwire_web.bodies import whole
-from bellwire_web.operations import Operation, check
+from bellwire_web.operations import REST, Operation, check
 from bellwire_web.problems import FieldProblem, Refused
 from bellwire_web.runtime import Runtime
 
@@ -168,14 +168,21 @@ def segments(operations: Iterable[Operation]) -> dict[str, type[BaseConverter]]:
         mine = operation.rule.split("/")
         for place, part in enumerate(mine):
             kind, colon, _ = part.removeprefix("<").partition(":")
-            if part.startswith("<") and colon:
+            if part.startswith("<") and colon and kind != REST:
                 alike = [
                     way
                     for way in ways
                     if len(way) == len(mine) and way[:place] + way[place + 1 :] == mine[:place] + mine[place + 1 :]
                 ]
                 words[kind] |= {way[place] for way in alike if not way[place].startswith("<")}
-    return {kind: _segment(taken) for kind, taken in words.items()}
+    return {kind: _segment(taken) for kind, taken in words.items()} | {REST: _Rest}
+
+
+class _Rest(BaseConverter):
+    """All that is left of the path: names that others give may hold a slash, which arrives decoded."""
+
+    part_isolating = False
+    regex = ".+"
 
 
 def _segment(taken: Collection[str]) -> type[BaseConverter]:

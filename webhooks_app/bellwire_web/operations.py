@@ -7,7 +7,8 @@
         \"\"\"Make a template; its first version is a draft.\"\"\"
 
 The view's type hints name the models: `body` (JSON), `query` (parameters), the return type. Path parameters say what they
-are: `<msg:message_id>` is an id shown as `msg_…`, `<msisdn:msisdn>` a number, `<int:number>` a count, `<name>` any text.
+are: `<msg:message_id>` is an id shown as `msg_…`, `<msisdn:msisdn>` a number, `<int:number>` a count, `<name>` any text
+without a slash, `<rest:name>` any text.
 Nothing is mounted on import; `calls.mount` does that.
 """
 
@@ -26,6 +27,7 @@ from pydantic import BaseModel
 View = TypeVar("View", bound=Callable[..., Any])
 
 _PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
+REST = "rest"
 _ORDINARY_BYTES = 256 * 1024
 
 
@@ -144,7 +146,7 @@ class Routes:
                     takes=takes,
                     salesforce=salesforce,
                     keeps_answer=keeps_answer,
-                    parameters={name: kind or "text" for kind, name in _PARAMETER.findall(rule)},
+                    parameters={name: "text" if kind in ("", REST) else kind for kind, name in _PARAMETER.findall(rule)},
                 )
             )
             return view

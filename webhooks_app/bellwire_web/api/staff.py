@@ -104,7 +104,7 @@ def list_workers(call: Call, query: WorkerQuery) -> WorkerPage:
     return WorkerPage(items=[_shown(one) for one in found.items], next=next_cursor(found.next))
 
 
-@routes.get("/v1/workers/<worker_ref>", scope=Scope.PEOPLE_READ)
+@routes.get("/v1/workers/<rest:worker_ref>", scope=Scope.PEOPLE_READ)
 def get_worker(call: Call, worker_ref: str) -> Worker:
     """Show a person."""
     with call.reading() as connection:
@@ -120,7 +120,7 @@ def create_worker(call: Call, body: WorkerRequest) -> Worker:
     return call.write(lambda connection: _keep(call, connection, body.ref, body.model_dump(exclude={"ref"}, exclude_none=True)))
 
 
-@routes.patch("/v1/workers/<worker_ref>", scope=Scope.PEOPLE_WRITE, audit="worker.kept", example=_EXAMPLE)
+@routes.patch("/v1/workers/<rest:worker_ref>", scope=Scope.PEOPLE_WRITE, audit="worker.kept", example=_EXAMPLE)
 def change_worker(call: Call, worker_ref: str, body: WorkerChange) -> Worker:
     """Change what is known of a person."""
 
@@ -134,7 +134,7 @@ def change_worker(call: Call, worker_ref: str, body: WorkerChange) -> Worker:
     return call.write(run)
 
 
-@routes.delete("/v1/workers/<worker_ref>", scope=Scope.PEOPLE_WRITE, audit="worker.removed")
+@routes.delete("/v1/workers/<rest:worker_ref>", scope=Scope.PEOPLE_WRITE, audit="worker.removed")
 def delete_worker(call: Call, worker_ref: str) -> None:
     """Take a person out. What was texted stays; erasing it is another call."""
 
