@@ -1,14 +1,18 @@
 """Claim → recorded carrier answer against a bare aiohttp loop to the same carrier: python benchmarks/delivery.py
 
-All logic on: consent, quiet hours, expiry, rate, balance, attempts. COUNT, ROUNDS, BACKLOG, DATABASES change the size.
+All logic on: consent, quiet hours, expiry, rate, balance, attempts. On PostgreSQL by one process and by as many `bellwire work` as
+there are cores, too. COUNT, ROUNDS, BACKLOG, DATABASES change the size.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -22,18 +26,22 @@ from bellwire.engine import sending
 from bellwire.engine.pump import Pump
 from bellwire.ids import new_id, show
 from bellwire.model import CarrierAccount, Encoding, HttpCall, Msisdn, Outgoing, Purpose
-from bellwire.store import schema
+from bellwire.store import schema, workers
 
 COUNT = int(os.environ.get("COUNT", "5000"))
 BACKLOG = int(os.environ.get("BACKLOG", "500000"))
 IN_FLIGHT = 128
+WORKERS = os.cpu_count() or 1
 
 
 def main() -> None:
     for database in rig.DATABASES:
         with rig.simulated_carrier("--latency-ms", "20", "--dlr", "none") as url:
             _compare(database, url)
-            _behind_backlog(database, url)
+            if database == "postgresql":
+                _compare_workers(database, url)
+            if BACKLOG:
+                _behind_backlog(database, url)
 
 
 def _compare(database: str, url: str) -> None:
@@ -45,6 +53,19 @@ def _compare(database: str, url: str) -> None:
     rig.report(f"{database}: bare aiohttp loop", bare, "msg/s")
     rig.report(f"{database}: delivery", ours, "msg/s")
     rig.report(f"{database}: delivery / bare loop", [a / b for a, b in zip(ours, bare, strict=True)], "ratio", ">= 0.60")
+
+
+def _compare_workers(database: str, url: str) -> None:
+    """The same by processes of their own: one and the same tenant, account and balance."""
+    ours, bare = [], []
+    with rig.site(database, carrier_url=url) as site, _workers(site, WORKERS):
+        _deliver_by_workers(site)  # the first round loads what is loaded on first use
+        for _ in range(rig.ROUNDS):
+            bare.append(asyncio.run(_bare(site, url)))
+            ours.append(_deliver_by_workers(site))
+    rig.report(f"{database}: delivery by {WORKERS} workers", ours, "msg/s")
+    shown = f"{database}: delivery by {WORKERS} workers / bare loop"
+    rig.report(shown, [a / b for a, b in zip(ours, bare, strict=True)], "ratio", ">= 0.60")
 
 
 def _behind_backlog(database: str, url: str) -> None:
@@ -93,15 +114,55 @@ def _deliver(site: rig.Site) -> Round:
     return Round(COUNT / took, cpu / COUNT * 1_000_000)
 
 
+def _deliver_by_workers(site: rig.Site) -> float:
+    """Let the workers deliver so many messages, which are all due at one moment; messages a second from then on."""
+    due = site.engine.now() + timedelta(seconds=COUNT / 1_000 + 3)
+    _send(site, COUNT, send_at=due)
+    early_s = (due - site.engine.now()).total_seconds()
+    if early_s <= 0:
+        raise RuntimeError("the messages were due before all of them were stored")
+    time.sleep(early_s)
+    started = time.perf_counter()
+    while not _all_recorded(site):
+        time.sleep(0.01)
+    return COUNT / (time.perf_counter() - started)
+
+
+@contextmanager
+def _workers(site: rig.Site, number: int) -> Iterator[None]:
+    """So many `bellwire work`, ready."""
+    command = [sys.executable, "-m", "bellwire", "work"]
+    started = [subprocess.Popen(command, env={**os.environ, **site.environ}) for _ in range(number)]
+    try:
+        ends = time.monotonic() + 60
+        while _living(site) < number:
+            if time.monotonic() > ends:
+                raise RuntimeError("the workers did not come up")
+            time.sleep(0.1)
+        yield
+    finally:
+        for one in started:
+            one.terminate()
+        for one in started:
+            one.wait(40)
+
+
+def _living(site: rig.Site) -> int:
+    with site.engine.store.engine.connect() as connection:
+        return len(workers.beats(connection))
+
+
 _people = count()  # nobody is texted twice: a day's orders come from as many buyers, and how many texts one got is counted
 
 
-def _send(site: rig.Site, number: int) -> list[UUID]:
+def _send(site: rig.Site, number: int, **more: Any) -> list[UUID]:
     """Store messages to so many people who were never texted; the pump is not running. The messages' ids."""
     ids: list[UUID] = []
     for start in range(0, number, 500):
         made = [
-            sending.SendRequest(to=f"+1202{2_000_000 + next(_people):07d}", body=f"Your order #{place} is on its way to you")
+            sending.SendRequest(
+                to=f"+1202{2_000_000 + next(_people):07d}", body=f"Your order #{place} is on its way to you", **more
+            )
             for place in range(start, min(start + 500, number))
         ]
         ids += [one for one in sending.send(site.engine, site.tenant_id, made) if isinstance(one, UUID)]

@@ -25,7 +25,7 @@ from bellwire.engine.caps import Caps
 from bellwire.engine.followups import Followups
 from bellwire.engine.notes import noted
 from bellwire.engine.purse import Purse, Wallet, micros
-from bellwire.engine.rates import Rates
+from bellwire.engine.rates import BUSY, Rates
 from bellwire.engine.routes import Ways
 from bellwire.engine.runtime import Engine
 from bellwire.errors import FieldInvalid
@@ -130,6 +130,7 @@ class Claimer:
         if config is None or not self._accounts.takes_any(account) or not self._accounts.may_ask(key, self._now):
             return 0, False
         if not self._purse.is_open(config):
+            self._accounts.wait_until(key, self._now + BUSY)
             return 0, False
         try:
             allowance = self._rates.allowance(account, PER_ACCOUNT)

@@ -17,7 +17,7 @@ from bellwire.store import buckets
 from bellwire.store.types import AnyRow
 
 Rate = tuple[float, float]  # messages a second, burst
-_BUSY = timedelta(milliseconds=20)  # when to look again at a bucket that another process holds
+BUSY = timedelta(milliseconds=20)  # when to look again at a bucket or a balance that another process holds
 
 
 class Rates:
@@ -39,7 +39,7 @@ class Rates:
         held = [bucket for sender in senders if (bucket := self._bucket(account, sender, rate)) is not None]
         granted = sum(limits.take(bucket, self._now, most).granted for bucket in held)
         if granted == 0:
-            free_at = min((limits.free_at(bucket, self._now) for bucket in held), default=self._now + _BUSY)
+            free_at = min((limits.free_at(bucket, self._now) for bucket in held), default=self._now + BUSY)
             self._accounts.wait_until(key, free_at)
         return granted
 
@@ -59,7 +59,7 @@ class Rates:
                     granted.update(places)
                     offsets.update(dict.fromkeys(places, 0.0))
                 else:  # another process holds the bucket: it is claiming for this sender now
-                    later = self._now + _BUSY
+                    later = self._now + BUSY
                 continue
             grant = limits.take(stored, self._now, len(places))
             granted.update(places[: grant.granted])
