@@ -23,12 +23,14 @@ def json_object(body: bytes) -> dict[str, Any]:
 def text(said: Mapping[str, Any], name: str) -> str:
     """A text or whole number as storable text, "" otherwise."""
     value = said.get(name)
-    return storable(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if isinstance(value, str):
+        return storable(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def storable(value: str) -> str:
     """The text without NUL and halves of surrogate pairs, which databases refuse."""
-    return value.encode("utf-8", "replace").decode().replace("\x00", "")
+    return value if value.isprintable() else value.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 def money(value: object) -> Decimal | None:
