@@ -1,12 +1,13 @@
 """Tenant scoping: a tenant's statement that names no tenant is refused before it runs.
 
 `TenantConnection` is what the web works with. It runs statements with the tenant's id bound, and a `before_execute`
-listener looks at each for a criterion `table.tenant_id = :tenant` on every tenant table it touches.
+listener looks at each for a criterion `table.tenant_id = :tenant` on every tenant table it touches, in the WHERE (or the
+ON) of the SELECT, UPDATE or DELETE that touches it or of one around that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -14,8 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ClauseElement
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ClauseElement
 
 from bellwire.errors import TenantMissing
 from bellwire.store.schema import TENANT_TABLES
@@ -78,7 +79,7 @@ def guard(engine: sa.Engine) -> None:
             if statement.table.name in TENANT_TABLES and any(row.get("tenant_id") != tenant for row in rows):
                 raise TenantMissing(f"an insert into {statement.table.name} without its tenant")
             return
-        if not isinstance(statement, ClauseElement):
+        if not isinstance(statement, ClauseElement) or isinstance(statement, sa.TextClause | sa.TextualSelect):
             raise TenantMissing("a tenant's statement must be built, not written as text")
         unscoped = _unscoped(statement)
         if unscoped:
@@ -89,29 +90,59 @@ def guard(engine: sa.Engine) -> None:
         del connection
 
 
+@lru_cache(maxsize=2048)
 def _unscoped(statement: ClauseElement) -> frozenset[str]:
     """Tenant tables of the statement that carry no criterion."""
-    return _inspect(statement)
+    return frozenset(_unheld(statement, frozenset()))
 
 
-@lru_cache(maxsize=2048)
-def _inspect(statement: ClauseElement) -> frozenset[str]:
-    touched: set[object] = set()
-    scoped: set[object] = set()
-    names: dict[object, str] = {}
-    for element in visitors.iterate(statement):
-        origin = element.element if isinstance(element, sa.Alias) else element
-        if isinstance(origin, sa.Table) and origin.name in TENANT_TABLES:
-            touched.add(origin)
-            names[origin] = origin.name
-        if isinstance(element, BinaryExpression) and element.operator is operators.eq:
-            for column, bind in ((element.left, element.right), (element.right, element.left)):
-                if isinstance(bind, BindParameter) and bind.key == TENANT and getattr(column, "name", "") == "tenant_id":
-                    table = column.table
-                    scoped.add(table.element if isinstance(table, sa.Alias) else table)
-    if isinstance(statement, sa.Update | sa.Delete):
-        target = statement.table
-        if isinstance(target, sa.Table) and target.name in TENANT_TABLES:
-            touched.add(target)
-            names[target] = target.name
-    return frozenset(names[table] for table in touched - scoped)
+def _unheld(part: ClauseElement, held: frozenset[object]) -> Iterator[str]:
+    """The same of a part of a statement. `held`: the tables that a criterion around it holds.
+
+    Each SELECT answers for its own: one side of a UNION holds nothing in the other, and of two aliases each needs its criterion.
+    """
+    if isinstance(part, sa.Select | sa.Update | sa.Delete):
+        froms = part.get_final_froms() if isinstance(part, sa.Select) else [part.table, *_named(part.whereclause)]
+        held = held.union(_holds(part.whereclause), *map(_joined, froms))
+        for table in (one for each in froms for one in _leaves(each)):
+            origin = table.element if isinstance(table, sa.Alias) else table
+            if isinstance(origin, sa.Table) and origin.name in TENANT_TABLES and table not in held:
+                yield origin.name
+    for child in part.get_children():
+        yield from _unheld(child, held)
+
+
+def _leaves(source: sa.FromClause) -> Iterator[sa.FromClause]:
+    """The tables and aliases of a FROM."""
+    if isinstance(source, sa.Join):
+        yield from (*_leaves(source.left), *_leaves(source.right))
+    else:
+        yield source
+
+
+def _joined(source: sa.FromClause) -> set[object]:
+    """The tables that the ON of joins holds; that of an outer one lets each row of its left side through."""
+    if not isinstance(source, sa.Join) or source.full:
+        return set()
+    held = _holds(source.onclause)
+    return _joined(source.left) | _joined(source.right) | (held.intersection(_leaves(source.right)) if source.isouter else held)
+
+
+def _named(part: ClauseElement | None) -> Iterator[sa.FromClause]:
+    """The tables whose columns stand in a condition, those of a SELECT inside it aside."""
+    if isinstance(part, sa.Column):
+        yield part.table
+    elif part is not None and not isinstance(part, sa.Select):
+        for child in part.get_children():
+            yield from _named(child)
+
+
+def _holds(condition: ClauseElement | None) -> set[object]:
+    """The tables with a criterion `table.tenant_id = :tenant` among what must hold in any case: never under an OR or a NOT."""
+    if isinstance(condition, BooleanClauseList) and condition.operator is operators.and_:
+        return {table for one in condition.clauses for table in _holds(one)}
+    if isinstance(condition, BinaryExpression) and condition.operator is operators.eq:
+        for column, bind in ((condition.left, condition.right), (condition.right, condition.left)):
+            if isinstance(bind, BindParameter) and bind.key == TENANT and getattr(column, "name", "") == "tenant_id":
+                return {getattr(column, "table", None)}
+    return set()
