@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bellwire.engine import dlrs
 from bellwire.errors import ErrorClass
 from bellwire.ids import show
-from bellwire.model import Dlr, Status
+from bellwire.model import CarrierAccount, Dlr, Outcome, Outgoing, Status, Verdict
 from bellwire.store import messages, schema
 from standins.line import Line, accepted, says, when
 from standins.world import ALICE, World, number, order, until
@@ -140,6 +140,38 @@ def test_a_receipt_from_another_tenants_account_moves_nothing(world: World, line
     dlrs.accept(world.engine, dlrs.read(account, [told("x", message_ref=show("msg", made))], None, world.clock()))
     world.engine.write(lambda connection: dlrs.match_parked(world.engine, connection))
     assert (world.status(made), parked(world)) == (Status.SENT, 2)
+
+
+def counted(message: Outgoing, _account: CarrierAccount) -> Outcome:
+    """A carrier that counts its messages, and begins again."""
+    return Outcome(message_id=message.message_id, verdict=Verdict.ACCEPTED, carrier_ref="7")
+
+
+def test_an_id_of_two_carriers_or_one_that_is_used_again(make_world: Callable[..., World], line: Line) -> None:
+    backup = Line("backup")
+    line.answer = backup.answer = counted
+    world = make_world(backup)
+    account, _ = world.account("line"), world.account("backup")
+    world.pump()
+    before, made, other = world.send(), world.send(), world.send(carrier="backup")
+    for one in (before, made, other):
+        world.wait(one, Status.SENT)
+    world.receipt(account, told("7"))
+    assert [world.status(one) for one in (before, made, other)] == [Status.SENT, Status.DELIVERED, Status.SENT]
+
+
+@pytest.mark.parametrize(("hours", "after"), [(23.9, Status.DELIVERED), (24.1, Status.SENT)])
+def test_a_receipt_waits_a_day_for_its_message(make_world: Callable[..., World], line: Line, hours: float, after: Status) -> None:
+    line.answer = counted
+    world = make_world()
+    account = world.account("line")
+    world.receipt(account, told("7"))
+    world.clock.forward(hours=hours)
+    world.pump()
+    made = world.send()
+    until(lambda: world.attempts(made))
+    world.engine.write(lambda connection: dlrs.match_parked(world.engine, connection))
+    assert world.status(made) is after
 
 
 def test_a_receipt_of_the_first_account_counts_after_a_knowing_second_send(make_world: Callable[..., World], line: Line) -> None:
