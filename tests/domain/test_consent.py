@@ -79,6 +79,14 @@ LEDGERS: list[tuple[str, Sequence[Statement], ConsentState | None, ConsentState 
     ),
     ("START does not lift a person's no", [say(MARKETING, OUT, Source.MANUAL, 1), start(2)], OUT, IN, IN, False),
     ("not even with a STOP between", [say(MARKETING, OUT, Source.MANUAL, 1), stop(2), start(3)], OUT, IN, IN, False),
+    (
+        "nor does it where an opt-in was said in the same instant",
+        [form(1), say(MARKETING, OUT, Source.MANUAL, 1), start(2)],
+        OUT,
+        IN,
+        IN,
+        False,
+    ),
     ("a newer opt-in lifts a person's no", [say(MARKETING, OUT, Source.MANUAL, 1), form(2)], IN, None, None, False),
     ("then STOP and START again", [say(MARKETING, OUT, Source.MANUAL, 1), form(2), stop(3), start(4)], IN, IN, IN, False),
     ("a person's no to all is a suppression", [form(1), say(None, OUT, Source.MANUAL, 2)], IN, None, None, True),
@@ -280,6 +288,17 @@ def test_a_row_with_plain_columns_alone() -> None:
     again = {**erased, "transactional": "implied", "transactional_at": day(3), "transactional_by": "event"}
     assert Standing.from_row(again).state(TRANSACTIONAL) is IMPLIED
     assert Standing.from_row({"suppressed": "21610", "suppressed_at": None}).suppressed
+
+
+def test_plain_columns_say_no_more_than_they_know() -> None:
+    row = {"marketing": "opted_in", "marketing_at": day(2), "marketing_by": "import"}
+    found = Standing.from_row(row)
+    assert found.state(MARKETING) is IN
+    assert not found.is_confirmed(MARKETING)
+    # a list's word is no proof: a STOP that reaches us late ends it all the same
+    assert apply(found, stop(1), now=NOW).state(MARKETING) is OUT
+    # one that nobody gave a time to was said before everything else
+    assert apply(Standing.from_row({"marketing": "opted_in"}), stop(1), now=NOW).state(MARKETING) is OUT
 
 
 # -- time ---------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ A = Action
 CASES = [
     Case("a wrong number ends it", E.INVALID_NUMBER, A.FAIL, S.FAILED, more=BACKUP),
     Case("an opt-out ends it, whoever else could send", E.OPTED_OUT, A.FAIL, S.FAILED, more=BACKUP),
+    Case("it failed, also when its time was over by then", E.INVALID_NUMBER, A.FAIL, S.FAILED, ttl_s=0, more=BACKUP),
     Case("a blocked text is not taken to the backup", E.BLOCKED_CONTENT, A.FAIL, S.FAILED, more=BACKUP),
     Case("our own bug is not taken to the backup", E.BAD_REQUEST, A.FAIL, S.FAILED, more=BACKUP),
     Case("a handset that is off", E.UNREACHABLE, A.FAIL, S.UNDELIVERED, more=BACKUP),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from bellwire.domain.admit import EXPIRE, SEND, Expire, Hold, Refuse, Send, admit
-from bellwire.domain.consent import Source, Standing, Statement
+from bellwire.domain.consent import CONFIRMATION, Source, Standing, Statement
 from bellwire.domain.ledger import apply
 from bellwire.domain.limits import Cap
 from bellwire.domain.routing import Choice
@@ -178,6 +178,18 @@ CLAIMS = [
     ("quiet hours set since", {"settings": OWN_HOURS, "now": NIGHT}, MORNING),
     ("quiet hours of its trigger", {"options": {"timezones": list(ZONES), "quiet_hours": "20:00-09:00"}, "now": NIGHT}, MORNING),
     ("over before the morning", {"settings": OWN_HOURS, "now": NIGHT, "expires_at": NIGHT + HOUR}, Reason.QUIET_HOURS),
+    ("over at the very minute", {"settings": OWN_HOURS, "now": NIGHT, "expires_at": MORNING}, Reason.QUIET_HOURS),
+    (
+        "night where the person is, day in the number's country",
+        {"settings": OWN_HOURS, "now": NOON + 6 * HOUR, "options": {"timezones": ["Asia/Tokyo"]}},
+        datetime(2026, 3, 5, 0, 0, tzinfo=UTC),
+    ),
+    (
+        "the answer to a STOP, by night",
+        {"basis": CONFIRMATION, "standing": standing(STOPPED), "settings": OWN_HOURS, "now": NIGHT},
+        SEND,
+    ),
+    ("that answer, too late", {"basis": CONFIRMATION, "standing": standing(STOPPED), "expires_at": NOON}, EXPIRE),
     ("a code by night", {"purpose": Purpose.OTP, "settings": OWN_HOURS, "now": NIGHT}, SEND),
     ("a cap that others have filled", {"caps": (DAILY,), "counts": {"day": 1}}, Reason.CAP),
     ("a cap with room", {"caps": (DAILY,), "counts": {"day": 0}}, SEND),
