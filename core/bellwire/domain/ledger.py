@@ -237,9 +237,8 @@ def _keys(statement: Statement) -> Iterator[tuple[Purpose | None, Mark]]:
         if source is Source.COMPLAINT:
             yield Purpose.MARKETING, Mark.REVOKED
         return
-    proven = source not in _SECOND_HAND or bool(statement.proof)
     for one in (purpose,) if purpose else Purpose:
-        for mark in _marks_of(statement.state, source, proven=proven, confirmed=statement.confirmed):
+        for mark in _marks_of(statement.state, source, proven=bool(statement.proof), confirmed=statement.confirmed):
             yield one, mark
 
 

@@ -14,13 +14,6 @@ FINAL = frozenset({Status.DELIVERED, Status.UNDELIVERED, Status.FAILED, Status.E
 #: A message in one of these may still be taken back by its owner.
 CANCELABLE = frozenset({Status.SCHEDULED, Status.QUEUED})
 
-_RANK = {
-    Status.SCHEDULED: 0,
-    Status.QUEUED: 1,
-    Status.SENDING: 2,
-    Status.UNKNOWN: 3,
-    Status.SENT: 4,
-}
 #: What a carrier (or a person settling an `unknown`) can report; anything else is ours and moves nothing.
 _REPORTABLE = frozenset({Status.SENT, Status.DELIVERED, Status.UNDELIVERED, Status.FAILED, Status.EXPIRED, Status.CANCELED})
 #: Finals that a later `delivered` overrules: the handset knows better than the operator's clock.
@@ -50,7 +43,7 @@ def advance(current: Status, reported: Status | None, *, latest_attempt: bool = 
         return reported if reported is Status.DELIVERED and current in _OVERRULED else None
     if reported is Status.FAILED and current in CANCELABLE:
         return None  # that attempt is known to have failed: the message waits for its next one
-    return reported if reported is not Status.SENT or _RANK[current] < _RANK[Status.SENT] else None
+    return reported if reported is not current else None
 
 
 def end_attempt(current: Status, result: Status) -> Status | None:
