@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,11 @@ import sqlalchemy as sa
 from bellwire.domain.status import CANCELABLE
 from bellwire.engine import settling
 from bellwire.engine.settling import Settlement
-from bellwire.errors import ErrorClass
+from bellwire.errors import Conflict, ErrorClass
 from bellwire.model import Capability, ConsentState, Dlr, Event, Person, Status
+from bellwire.plugins import Plugins
 from bellwire.store import intake, schema
+from bellwire.store.schema import STATUS_CODES
 from standins.line import Answer, Line, accepted, says
 from standins.world import ALICE, World, order, until
 
@@ -202,3 +205,22 @@ def test_what_may_have_left_is_not_called_never_sent_by_a_claim_either(
     assert len(sure.sent) == len(answers), "sent no more"
     assert ("an earlier try may have reached the person" in row.notes[-1]["detail"]) is (becomes is Status.UNKNOWN)
     assert (row.reason is None) is (becomes is Status.UNKNOWN)
+
+
+@pytest.mark.postgres
+def test_what_is_claimed_at_this_moment_is_not_taken_back(postgres_url: str, loaded: Plugins) -> None:
+    """The cancel waits for the claim that holds the message, and sees what it left."""
+    world = World(postgres_url, plugins=loaded)
+    try:
+        world.account()
+        made = world.send()
+        m, waits = schema.messages, sa.text("SELECT 1 FROM pg_locks WHERE NOT granted")
+        with ThreadPoolExecutor(1) as pool, world.engine.store.engine.begin() as claim:
+            claim.execute(sa.update(m).where(m.c.id == made).values(status=STATUS_CODES[Status.SENDING]))
+            asked = pool.submit(settling.cancel, world.engine, world.tenant_id, made, actor="cli")
+            until(lambda: world.all(waits), "the cancel waits")
+        with pytest.raises(Conflict, match="sending"):
+            asked.result(10)
+        assert world.status(made) is Status.SENDING
+    finally:
+        world.close()

@@ -234,6 +234,22 @@ def test_segment_receipts(
     assert world.status(made) is becomes
 
 
+def test_a_segment_of_an_earlier_attempt_counts_for_none_of_the_last(make_world: Callable[..., World], line: Line) -> None:
+    backup = Line("backup")
+    line.answer = says(ErrorClass.AMBIGUOUS)
+    world = make_world(backup)
+    first, second = world.account("line"), world.account("backup")
+    world.policy(primary=[first], backup=[second], on_ambiguous="backup")
+    world.pump()
+    made = world.send(purpose="otp")
+    world.wait(made, Status.SENT)
+    world.receipt(first, told("first-1", part=1, parts=2), message_id=made)
+    world.receipt(second, told(ref_of(made), part=2, parts=2))
+    assert world.status(made) is Status.SENT
+    world.receipt(second, told(ref_of(made), part=1, parts=2))
+    assert world.status(made) is Status.DELIVERED
+
+
 @pytest.mark.parametrize(("count", "early_ones"), [(60, 20), pytest.param(250, 60, marks=pytest.mark.proof)])
 def test_many_receipts_in_random_order_leave_every_message_right(
     make_world: Callable[..., World], line: Line, count: int, early_ones: int

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from bellwire.domain.admit import Send, admit
-from bellwire.domain.consent import Standing
+from bellwire.domain.consent import Source, Standing, Statement
 from bellwire.engine import consents, replies, watching
 from bellwire.engine.people import standing
 from bellwire.engine.sending import SendRequest
@@ -280,6 +280,13 @@ def test_a_stop_reaches_every_platform_that_holds_consent(house: House) -> None:
     assert jobs[till, "marketing"].subject == jobs[till, "marketing"].customer_ref == "customer/3"
     assert jobs[crm, "marketing"].subject == f"contact/{contact.id.hex}"
     assert {(row.value, row.contact_id) for row in jobs.values()} == {("opted_out", contact.id)}
+
+
+def test_the_platform_that_told_us_is_not_told_back(house: House) -> None:
+    till, crm = house.installation(), house.installation("crm")
+    said = Statement(purpose=Purpose.MARKETING, state=ConsentState.OPTED_OUT, source=Source.PLATFORM, at=house.clock.now())
+    house.say(said, origin=crm)
+    assert [row.installation_id for row in house.rows(schema.write_backs, kind="consent")] == [till]
 
 
 def test_a_second_stop_tells_nobody_again(house: House) -> None:

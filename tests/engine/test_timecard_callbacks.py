@@ -158,12 +158,12 @@ def answer(office: Office) -> Any:
     return run
 
 
-def offered(office: Office) -> tuple[str, str]:
+def offered(office: Office, *keywords: str) -> tuple[str, str]:
     """Two shifts are offered to Dana; their codes."""
     office.listen("shift.offered", body="{{ shift.id }} {{ reply.code }}")
     starts = (office.clock() + timedelta(days=1)).isoformat()
     for number in ("56", "57"):
-        reply = {"keywords": ["YES", "NO"], "expires_at": (office.clock() + timedelta(hours=2)).isoformat()}
+        reply = {"keywords": [*keywords, "YES", "NO"], "expires_at": (office.clock() + timedelta(hours=2)).isoformat()}
         office.tell("shift.offered", f"shift/{number}", shift={"id": number, "starts_at": starts}, reply=reply)
     went_out(office)
     first, second = (text.split()[1] for _, text, _ in office.texts())
@@ -206,8 +206,8 @@ def test_an_answer_after_its_end_and_another_s_answer_are_none(office: Office, p
 
 
 def test_stop_is_stop_whatever_was_asked(office: Office, answer: Any) -> None:
-    offered(office)
-    answer("STOP")
+    first, _ = offered(office, "STOP")
+    answer(f"STOP {first}")
     [row] = office.all(sa.select(schema.replies))
     assert (row.kind, row.answer) == ("stop", None)
 
