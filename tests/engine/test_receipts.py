@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,9 @@ from bellwire.engine import dlrs
 from bellwire.errors import ErrorClass
 from bellwire.ids import show
 from bellwire.model import CarrierAccount, Dlr, Outcome, Outgoing, Status, Verdict
+from bellwire.plugins import Plugins
 from bellwire.store import messages, schema
+from bellwire.store.schema import STATUS_CODES
 from standins.line import Line, accepted, says, when
 from standins.world import ALICE, World, number, order, until
 
@@ -204,6 +207,24 @@ def test_a_failed_receipt_of_an_earlier_attempt_does_not_end_the_message(world: 
     world.wait(made, Status.QUEUED)
     world.receipt(account, told("first", Status.FAILED), message_id=made)
     assert world.status(made) is Status.QUEUED
+
+
+@pytest.mark.postgres
+def test_a_receipt_waits_for_the_one_that_is_being_kept(postgres_url: str, loaded: Plugins, line: Line) -> None:
+    """Of two at once the second sees what the first has moved: nothing goes backwards."""
+    world = World(postgres_url, plugins=loaded, carriers=[line.carrier])
+    try:
+        account = world.account("line")
+        made = world.send()
+        m, waits = schema.messages, sa.text("SELECT 1 FROM pg_locks WHERE NOT granted")
+        with ThreadPoolExecutor(1) as pool, world.engine.store.engine.begin() as first:
+            first.execute(sa.update(m).where(m.c.id == made).values(status=STATUS_CODES[Status.DELIVERED]))
+            second = pool.submit(world.receipt, account, told("x", Status.UNDELIVERED), message_id=made)
+            until(lambda: world.all(waits), "the second waits")
+        second.result(10)
+        assert world.status(made) is Status.DELIVERED
+    finally:
+        world.close()
 
 
 SEGMENTS = [
