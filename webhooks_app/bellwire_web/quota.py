@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 _HELD_MAX = 10_000
 
 
 class Quota:
-    """A token bucket for each key, in this process. `per_minute` 0: no limit."""
+    """A token bucket for each key, in this process. `per_minute` 0: no limit; `clock`: monotonic seconds."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
+    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute, self._clock = per_minute, clock
         self._held: dict[bytes, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
@@ -20,7 +21,7 @@ class Quota:
         """Whether one more is allowed now."""
         if not self._per_minute:
             return True
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             tokens, counted = self._held.get(key, (float(self._per_minute), now))
             tokens = min(self._per_minute, tokens + (now - counted) * self._per_minute / 60)
