@@ -16,7 +16,7 @@ from bellwire.errors import Conflict, ErrorClass
 from bellwire.model import Capability, ConsentState, Dlr, Event, Person, Status
 from bellwire.plugins import Plugins
 from bellwire.store import intake, schema
-from bellwire.store.schema import STATUS_CODES
+from bellwire.store.schema import STATUS_CODES, STATUS_OF
 from standins.line import Answer, Line, accepted, says
 from standins.world import ALICE, World, order, until
 
@@ -205,6 +205,27 @@ def test_what_may_have_left_is_not_called_never_sent_by_a_claim_either(
     assert len(sure.sent) == len(answers), "sent no more"
     assert ("an earlier try may have reached the person" in row.notes[-1]["detail"]) is (becomes is Status.UNKNOWN)
     assert (row.reason is None) is (becomes is Status.UNKNOWN)
+
+
+def test_a_newer_event_takes_back_what_its_own_trigger_has_waiting_for_the_same_object(world: World) -> None:
+    credentials = {"shop": "other.myshopify.com", "client_secret": "s" * 32, "access_token": "t" * 32}
+    here, there = world.installation(), world.install("shopify", credentials, {})
+    world.account()
+    world.template()
+    newest = world.trigger("fulfillment.shipped", delay_s=3_600, collapse=True)
+    each = world.trigger("fulfillment.shipped", delay_s=3_600)
+    world.take(here, order(1), order(2))
+    world.take(there, order(1))
+    before = {row.id for row in world.messages()}
+    world.take(here, order(1, id="again"))
+    taken_back = [row for row in world.messages() if row.status == STATUS_CODES[Status.CANCELED]]
+    assert len(before) == 6
+    assert [(row.trigger_id, row.subject, row.installation_id, row.id in before) for row in taken_back] == [
+        (newest, "order/1", here, True)
+    ]
+    world.take(here, called_off())
+    left = {(row.trigger_id, row.subject, row.installation_id) for row in world.messages() if STATUS_OF[row.status] in CANCELABLE}
+    assert left == {(one, *where) for one in (newest, each) for where in (("order/2", here), ("order/1", there))}
 
 
 @pytest.mark.postgres

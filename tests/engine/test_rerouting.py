@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from bellwire.domain import health
+from bellwire.engine.accounts import Accounts
+from bellwire.engine.sweep import Sweep, Watch
 from bellwire.errors import ErrorClass
+from bellwire.ids import new_id
 from bellwire.model import Capability, Outcome, Status, Verdict
 from bellwire.store import schema
 from standins.line import Line, accepted, says
-from standins.world import BOB, World, number, until
+from standins.world import BOB, World, number, order, until
 
 
 @pytest.fixture
@@ -214,6 +217,34 @@ def test_what_waits_for_an_account_that_takes_nothing_expires(world: World, line
     row = world.wait(made, Status.EXPIRED)
     assert row.reason == "expired"
     assert line.sent == []
+
+
+def test_the_shop_hears_of_what_expired_before_its_carrier_took_anything_again(world: World, line: Line) -> None:
+    account, shop = world.account("line"), world.installation()
+    world.template()
+    world.trigger("fulfillment.shipped")
+    world.take(shop, order())
+    world.set_account(account, status="paused")
+    world.clock.forward(days=2)
+    world.pump()
+    world.wait(world.messages()[0].id, Status.EXPIRED)
+    w = schema.write_backs.c
+    assert world.all(sa.select(w.value).order_by(w.id))[-1].value == "expired"
+
+
+def test_what_waits_its_turn_stays_where_it_is(two: World) -> None:
+    """An account that is slow takes something: the backup is for one that takes nothing."""
+    ids = two.send_many(3)
+    before = {two.message(one).account_id for one in ids}
+    accounts = Accounts(two.engine.configs, two.plugins.carriers)
+
+    def run(connection: sa.Connection) -> None:
+        accounts.refresh(connection, two.clock())
+        Sweep(two.engine, accounts, Watch(), {}).run(connection, time.monotonic(), new_id())
+
+    two.engine.write(run)
+    assert {two.message(one).account_id for one in ids} == before
+    assert [account.value.carrier for account in accounts.in_turn() if account.value.id in before] == ["line"]
 
 
 def test_rows_behind_one_without_a_backup_move_all_the_same(two: World, line: Line, backup: Line) -> None:
