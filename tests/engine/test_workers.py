@@ -22,6 +22,7 @@ from bellwire.errors import ErrorClass
 from bellwire.ids import new_id
 from bellwire.model import CarrierAccount, Dlr, Encoding, Msisdn, Outgoing, Purpose, Status
 from bellwire.store import schema, workers
+from bellwire.store.schema import STATUS_CODES
 from standins.line import Line, accepted, says, when
 from standins.world import ALICE, BOB, World, until
 
@@ -104,6 +105,36 @@ def test_a_claim_that_commits_after_its_worker_was_called_dead_is_found(world: W
     values = {"status": 2, "owner": new_id(), "epoch": 1, "attempts": 1}
     world.engine.write(lambda c: c.execute(sa.update(schema.messages).where(m.id == late).values(**values)))
     world.wait(late, Status.UNKNOWN)
+
+
+def test_only_what_is_still_under_way_waits_again_or_is_in_doubt(world: World) -> None:
+    """A receipt may have settled it, or somebody else may have it: neither is sent a second time."""
+    world.account("line")
+    ids, m, mine, other = world.send_many(5), schema.messages, new_id(), new_id()
+
+    def put(place: int, status: Status, owner: UUID | None) -> None:
+        values = {"status": STATUS_CODES[status], "owner": owner, "attempts": 1}
+        world.engine.write(lambda c: c.execute(sa.update(m).where(m.c.id == ids[place]).values(**values)))
+
+    def found() -> list[Status]:
+        return [world.status(one) for one in ids]
+
+    put(0, Status.SENDING, mine)
+    put(1, Status.SENDING, mine)
+    put(2, Status.SENDING, other)
+    put(3, Status.DELIVERED, mine)
+    put(4, Status.SENT, mine)
+    settled = [Status.DELIVERED, Status.SENT]
+    waits = world.engine.write(lambda c: workers.reclaim(c, mine, {ids[1]}, world.clock()))
+    assert [row.id for row in waits] == [ids[0]]
+    assert found() == [Status.QUEUED, Status.SENDING, Status.SENDING, *settled]
+    waits = world.engine.write(lambda c: workers.let_wait(c, ids, world.clock(), owner=mine))
+    assert [row.id for row in waits] == [ids[1]]
+    assert found() == [Status.QUEUED, Status.QUEUED, Status.SENDING, *settled]
+    row = world.message(ids[1])
+    assert (row.owner, row.attempts) == (None, 0)
+    world.engine.write(lambda c: workers.doubt(c, ids, world.clock()))
+    assert found() == [Status.QUEUED, Status.QUEUED, Status.UNKNOWN, *settled]
 
 
 ENDS = [
