@@ -98,6 +98,7 @@ def test_of_several_steps_the_later_ones_wait_with_the_one_that_failed(
     assert (first.status, second.status) == (JOB_QUEUED, JOB_QUEUED)
     assert second.attempts == 0
     assert first.due == second.due
+    assert desk.row(shop).status_detail == "", "only refused credentials are for a person to mend"
     assert not any("broke" in (row.error or "") for row in (first, second))
     down.clear()
     shift.wait(600, every=30)
