@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -18,11 +19,11 @@ from bellwire.engine.sending import SendRequest
 from bellwire.errors import StoreUnavailable
 from bellwire.ids import show
 from bellwire.model import CarrierAccount, ConsentState, Outcome, Outgoing, Purpose, Reply, Status
-from bellwire.store import schema
+from bellwire.store import contacts, schema
 from bellwire.store.schema import LANES
 from standins.house import ANA, BOB, House, order
 from standins.line import Line, accepted
-from standins.world import World
+from standins.world import World, until
 
 OUT = ConsentState.OPTED_OUT
 
@@ -417,3 +418,25 @@ def test_one_reply_that_fails_does_not_take_the_others_with_it(house: House) -> 
     replies.accept(house.engine, value, [bad, good])
     assert house.count(schema.replies) == 2
     assert house.message_status(house.rows(schema.messages, basis="confirmation")[0].id) is Status.QUEUED
+
+
+@pytest.mark.postgres
+def test_a_stop_is_not_lost_to_a_statement_that_is_kept_at_the_same_moment(postgres_url: str) -> None:
+    """What the ledger amounts to is read and written under the contact's lock."""
+    house = House(postgres_url)
+    try:
+        house.account()
+        house.say(Statement(purpose=Purpose.MARKETING, state=ConsentState.IMPLIED, source=Source.EVENT))
+        person, now = house.person(), house.clock.now()
+        stop = Statement(purpose=None, state=ConsentState.OPTED_OUT, source=Source.REPLY, at=now)
+        older = Statement(purpose=None, state=ConsentState.OPTED_IN, source=Source.API, at=now - timedelta(days=1))
+        waits = sa.text("SELECT 1 FROM pg_locks WHERE NOT granted")
+        with ThreadPoolExecutor(1) as pool, house.engine.store.engine.begin() as first:
+            contacts.say(first, house.tenant_id, person.id, stop, now)
+            second = pool.submit(house.say, older, contact_id=person.id)
+            with house.engine.store.engine.connect() as watching:
+                until(lambda: watching.execute(waits).first(), "the second waits")
+        second.result(10)
+        assert Standing.from_row(dict(house.person()._mapping)).stop_all
+    finally:
+        house.close()
