@@ -207,6 +207,13 @@ def test_what_may_have_left_is_not_called_never_sent_by_a_claim_either(
     assert (row.reason is None) is (becomes is Status.UNKNOWN)
 
 
+def test_what_goes_at_once_is_not_over_because_its_object_is(shop: tuple[World, Any]) -> None:
+    """Only what waits for its delay is: a refund is told after the order was called off."""
+    world, made = shop
+    world.take(made, called_off())
+    assert world.status(shipped(world, made)) in CANCELABLE
+
+
 def test_a_newer_event_takes_back_what_its_own_trigger_has_waiting_for_the_same_object(world: World) -> None:
     credentials = {"shop": "other.myshopify.com", "client_secret": "s" * 32, "access_token": "t" * 32}
     here, there = world.installation(), world.install("shopify", credentials, {})

@@ -92,6 +92,22 @@ def test_an_unanswered_send_keeps_the_id_that_its_receipt_brought(world: World, 
     assert world.wait(made, Status.DELIVERED).carrier_ref == "theirs-1"
 
 
+def test_a_receipt_of_an_id_before_the_last_ends_nothing(world: World, line: Line) -> None:
+    account = world.account("line")
+    world.pump()
+    made = world.send()
+    before = world.wait(made, Status.SENT)
+    world.receipt(account, told("an-earlier-one", Status.FAILED), message_id=made)
+    assert (world.status(made), world.message(made).carrier_ref) == (Status.SENT, before.carrier_ref)
+    world.receipt(account, told(ref_of(made), Status.SENT, handed_over=True))
+    handed = world.message(made).handed_over_at
+    assert handed is not None
+    world.clock.forward(minutes=1)
+    world.receipt(account, told("an-earlier-one"), message_id=made)
+    row = world.message(made)
+    assert (row.status, row.carrier_ref, row.handed_over_at) == (STATUS_CODES[Status.DELIVERED], before.carrier_ref, handed)
+
+
 def test_a_receipt_settles_an_unknown_message(world: World, line: Line) -> None:
     line.answer = says(ErrorClass.AMBIGUOUS)
     account = world.account("line")

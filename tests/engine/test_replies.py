@@ -19,7 +19,7 @@ from bellwire.engine.sending import SendRequest
 from bellwire.errors import StoreUnavailable
 from bellwire.ids import show
 from bellwire.model import CarrierAccount, ConsentState, Outcome, Outgoing, Purpose, Reply, Status
-from bellwire.store import contacts, schema
+from bellwire.store import contacts, schema, templates
 from bellwire.store.schema import LANES
 from standins.house import ANA, BOB, House, order
 from standins.line import Line, accepted
@@ -112,6 +112,57 @@ def test_start_after_a_manual_opt_out_is_for_a_person_to_look_at(house: House) -
     assert states(house)["transactional"] == "opted_out"
     assert house.rows(schema.replies)[-1].status == "review"
     assert confirmations(house) == []
+
+
+def test_start_of_somebody_suppressed_is_for_a_person_to_look_at(house: House) -> None:
+    account = house.account()
+    house.say(Statement(purpose=None, state=OUT, source=Source.BOUNCE, at=house.clock.now()))
+    house.reply(account, "START")
+    assert house.rows(schema.replies)[-1].status == "review"
+    assert confirmations(house) == []
+
+
+WAITED = timedelta(days=7)
+QUESTIONS = [
+    ("a word that the text waits for", {"awaiting": ["CANCEL"]}, "cancel", timedelta(), None),
+    ("still", {"awaiting": ["CANCEL"]}, "cancel", WAITED, None),
+    ("no longer", {"awaiting": ["CANCEL"]}, "cancel", WAITED + timedelta(seconds=1), "stop"),
+    ("never STOP", {"awaiting": ["STOP"]}, "stop", timedelta(), "stop"),
+    ("a yes to whether we may write", {"asks_consent": True}, "yes", WAITED, "start"),
+    ("a late one", {"asks_consent": True}, "yes", WAITED + timedelta(seconds=1), None),
+    ("a yes to nothing", {}, "yes", timedelta(), None),
+]
+
+
+@pytest.mark.parametrize(("label", "options", "text", "after", "kind"), QUESTIONS, ids=[row[0] for row in QUESTIONS])
+def test_a_text_s_question_waits_for_a_week(
+    house: House, label: str, options: dict[str, Any], text: str, after: timedelta, kind: str | None
+) -> None:
+    def make(c: Any) -> None:
+        now = house.clock.now()
+        templates.create(c, name="placed", purpose="transactional", bodies={"en": "Well?"}, options=options, actor="cli", now=now)
+        templates.approve(c, "placed", 1, actor="cli", now=now)
+
+    account, till = house.account(), house.installation()
+    house.change(make)
+    house.trigger()
+    house.take(till, order(7, at=house.clock.now()))
+    [message] = house.rows(schema.messages)
+    house.went_out(message.id)
+    house.clock.advance(after.total_seconds())
+    house.reply(account, text)
+    [row] = house.rows(schema.replies)
+    assert (row.kind, row.message_id) == (kind, message.id)
+
+
+@pytest.mark.parametrize(("written", "known"), [("955071813", "+998955071813"), ("998955071813", "+998955071813")])
+def test_a_number_we_know_wins_however_the_carrier_writes_it(house: House, written: str, known: str) -> None:
+    """Without its `+` the first could be one in Myanmar, too."""
+    account = house.account()
+    house.send(to=known)
+    house.reply(account, "STOP", msisdn=written)
+    [person] = house.rows(schema.contacts)
+    assert person.marketing == "opted_out"
 
 
 def test_a_sentence_that_sounds_like_it_ends_marketing_and_waits_for_a_person(house: House) -> None:
@@ -231,6 +282,7 @@ def test_a_reply_belongs_to_the_newest_text_from_that_sender(house: House) -> No
     house.account("chatty")
     first = house.went_out(house.send(sender_id="+15550100001"))
     house.went_out(house.send(sender_id="+15550100002", carrier="chatty"))
+    house.went_out(house.send(sender_id="+15550100003"))
     house.went_out(house.send(to=BOB, sender_id="+15550100001"))
     house.send(send_at=house.clock.now() + timedelta(hours=1))
     house.reply(account, "ok", to="15550100001")
@@ -283,13 +335,6 @@ def test_a_stop_reaches_every_platform_that_holds_consent(house: House) -> None:
     assert {(row.value, row.contact_id) for row in jobs.values()} == {("opted_out", contact.id)}
 
 
-def test_the_platform_that_told_us_is_not_told_back(house: House) -> None:
-    till, crm = house.installation(), house.installation("crm")
-    said = Statement(purpose=Purpose.MARKETING, state=ConsentState.OPTED_OUT, source=Source.PLATFORM, at=house.clock.now())
-    house.say(said, origin=crm)
-    assert [row.installation_id for row in house.rows(schema.write_backs, kind="consent")] == [till]
-
-
 def test_a_second_stop_tells_nobody_again(house: House) -> None:
     account = house.account()
     house.installation()
@@ -322,11 +367,12 @@ def test_a_reply_that_comes_again_changes_nothing(house: House) -> None:
 
 
 @pytest.mark.parametrize("places", [(1, 2, 3), (3, 1, 2), (2, 2, 1, 3)], ids=str)
-def test_segments_are_joined_in_their_order(house: House, places: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("own_ids", [True, False], ids=["an id each", "one id"])
+def test_segments_are_joined_in_their_order(house: House, places: tuple[int, ...], own_ids: bool) -> None:
     account = house.account()
     texts = {1: "Please STOP tex", 2: "ting me at this num", 3: "ber"}
     for number, place in enumerate(places):
-        house.reply(account, texts[place], part=place, parts=3, part_ref="9", id=f"s{number}")
+        house.reply(account, texts[place], part=place, parts=3, part_ref="9", id=f"s{number}" if own_ids else "one for all")
     [row] = house.rows(schema.replies)
     assert house.opened(schema.replies, row, "text") == "Please STOP texting me at this number"
     assert (row.kind, row.rule) == ("stop", "intent")
