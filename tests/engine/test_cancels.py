@@ -153,6 +153,22 @@ def test_what_a_person_sends_again_knowingly_may_have_left(shop: tuple[World, An
     assert world.status(made) is Status.UNKNOWN
 
 
+def test_what_a_person_sends_again_has_its_time_once_more_and_the_new_try_s_id(world: World, line: Line) -> None:
+    line.answer = says(ErrorClass.AMBIGUOUS)
+    account = world.account("line")
+    world.pump()
+    made = world.send(purpose="otp")
+    world.wait(made, Status.UNKNOWN)
+    m = schema.messages
+    world.engine.write(lambda c: c.execute(sa.update(m).where(m.c.id == made).values(carrier_ref="the first try's")))
+    world.clock.forward(minutes=11)  # a code lives ten
+    line.answer = accepted
+    settling.resolve(world.engine, world.tenant_id, made, Settlement.RESEND, actor="cli")
+    assert world.wait(made, Status.SENT).carrier_ref == f"line-{made.hex}"
+    world.receipt(account, Dlr(carrier_ref="the first try's", status=Status.UNDELIVERED, raw_status="late"), message_id=made)
+    assert world.status(made) is Status.SENT
+
+
 def test_what_does_not_wait_stays_as_it_is(shop: tuple[World, Any]) -> None:
     world, installation = shop
     made = shipped(world, installation)
