@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from bellwire.domain.consent import Source, Standing, Statement
-from bellwire.domain.decide import Facts, candidates, caps, decide
+from bellwire.domain.decide import REQUESTED, Facts, candidates, caps, decide, pick_number
 from bellwire.domain.ledger import apply
 from bellwire.domain.routing import AccountFacts, Choice, Refusal, choose
 from bellwire.domain.settle import Person as Known
@@ -239,6 +239,41 @@ def test_a_shadow_trigger_decides_and_sends_nothing() -> None:
     assert (entry.outcome, entry.reason, entry.planned) == ("shadow", None, None)
     entry = judged(Case("", on=trigger(state="shadow"), accounts=()))
     assert (entry.outcome, entry.reason) == ("shadow", Reason.NO_ROUTE), "and says what would have become of it"
+
+
+def test_a_delay_and_an_end_of_the_event_s_own() -> None:
+    ends = NOW + timedelta(hours=2)
+    happened = event(data={"order.name": "#1001", "not_after": ends.isoformat()})
+    planned = judged(Case("", on=trigger(delay_s=3_600), happened=happened)).planned
+    assert (planned.due, planned.expires_at, planned.status) == (NOW + timedelta(hours=1), ends, Status.SCHEDULED)
+    assert (planned.draft.template, planned.draft.trigger.name) == ("shipped", "trigger 1")
+
+
+def test_an_event_that_asks_for_a_text_by_itself_is_its_own_trigger() -> None:
+    offer = replace(template(), purpose=Purpose.MARKETING)
+    for named, approved, wanted in (("shipped", offer, Purpose.MARKETING), ("gone", offer, Purpose.TRANSACTIONAL)):
+        asked = event(type=REQUESTED, data={"order.name": "#1001", "template": named})
+        [found] = candidates(asked, tenant(shipped=approved), SHOP, "shopify", reported_at=NOW)
+        assert (found.matched, found.msisdn) == (True, ALICE)
+        assert (found.trigger.definition["template"], found.trigger.definition["purpose"]) == (named, str(wanted))
+    own = replace(trigger(), event=REQUESTED)
+    config = replace(tenant(shipped=offer), triggers={("shopify", REQUESTED): (own,)})
+    assert [one.trigger for one in candidates(asked, config, SHOP, "shopify", reported_at=NOW)] == [own]
+
+
+COUNTRIES = [
+    ("the person's own country first", ["HR"], "UZ", "+385912345678"),
+    ("then the shop's", [], "HR", "+385912345678"),
+    ("then the tenant's, where it is none", [], "", None),
+]
+
+
+@pytest.mark.parametrize(("label", "own", "shop", "number"), COUNTRIES, ids=[row[0] for row in COUNTRIES])
+def test_a_national_number_is_read_by_the_nearest_country(label: str, own: list[str], shop: str, number: str | None) -> None:
+    somebody = Person(phones=["091 234 5678"], countries=own)
+    found, refused = pick_number(somebody, "customer", Purpose.TRANSACTIONAL, tenant(), replace(SHOP, country=shop))
+    assert found == number
+    assert refused is None or refused == (Reason.INVALID_NUMBER, "none of the customer's 1 phone(s) is a valid number in UZ")
 
 
 LISTENS = [

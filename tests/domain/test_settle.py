@@ -99,6 +99,10 @@ WHEN = [
     Case("it waits where the tenant says so", Status.SCHEDULED, DRAFT, OWN_HOURS, NIGHT, MORNING, held=True),
     Case("a code never waits", Status.QUEUED, CODE, OWN_HOURS, NIGHT, NIGHT, timedelta(minutes=10)),
     Case("what is due at night is held already", Status.SCHEDULED, draft(send_at=NIGHT), OWN_HOURS, due=MORNING, held=True),
+    Case("worthless from then on", Status.QUEUED, draft(not_after=NOON + HOUR), lives=HOUR),
+    Case("whatever its own time to live", Status.QUEUED, draft(not_after=NOON + HOUR, ttl=2 * HOUR), lives=HOUR),
+    Case("held, and worthless soon after", Status.SCHEDULED, draft(not_after=MORNING + HOUR), OWN_HOURS, NIGHT, MORNING, HOUR,
+         held=True),
     Case("an own expiry is not moved along", Status.SCHEDULED, draft(ttl=timedelta(hours=20)), OWN_HOURS, NIGHT, MORNING,
          timedelta(hours=20) - (MORNING - NIGHT), held=True),
 ]  # fmt: skip
@@ -120,6 +124,27 @@ def _by_line(*_: Any) -> Choice:
 def test_a_text_that_would_be_over_before_the_morning_is_refused() -> None:
     planned = settle(draft(ttl=HOUR), Person(standing=Standing()), tenant(OWN_HOURS), _by_line, lambda _: False, NIGHT)
     assert (planned.status, planned.reason) == (Status.REFUSED, Reason.QUIET_HOURS)
+
+
+@pytest.mark.parametrize(
+    "worthless", [draft(not_after=NOON), draft(not_after=NOON + HOUR, delay=HOUR)], ids=["now", "when it is due"]
+)
+def test_a_text_that_is_worthless_when_it_would_go_is_refused(worthless: Draft) -> None:
+    planned = settle(worthless, Person(standing=Standing()), tenant({}), _by_line, lambda _: False, NOON)
+    assert (planned.status, planned.reason) == (Status.REFUSED, Reason.EXPIRED)
+    assert "Z" in planned.line
+
+
+@pytest.mark.parametrize(("collection", "waits"), [(True, True), (False, False)])
+def test_debt_is_not_collected_at_night_where_the_country_says_so(collection: bool, waits: bool) -> None:
+    """Colombia, Ley 2300: 23:00 in Bogotá waits for 07:00."""
+    at, opens = datetime(2026, 3, 5, 4, 0, tzinfo=UTC), datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
+    there = draft(msisdn=Msisdn("+573001234567"), timezones=("America/Bogota",), collection=collection)
+    planned = settle(there, Person(standing=Standing()), tenant({}), _by_line, lambda _: False, at)
+    assert (planned.held, planned.due) == (waits, opens if waits else at)
+    options = {"timezones": ["America/Bogota"], "collection": collection}
+    verdict = claim(country="CO", options=options, now=at, expires_at=at + timedelta(days=1))
+    assert (verdict.until if isinstance(verdict, Hold) else verdict) == (opens if waits else SEND)
 
 
 def test_a_text_records_the_consent_it_rests_on_once() -> None:
