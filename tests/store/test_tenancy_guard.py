@@ -49,7 +49,7 @@ def test_a_statement_without_its_tenant_does_not_run(store: Store, name: str) ->
         connection.execute(statements[0].where(scope(table)))
 
 
-_T, _V = schema.templates, schema.template_versions
+_T, _V, _S = schema.templates, schema.template_versions, schema.triggers
 _OTHER = _T.alias()
 _JOINED = sa.select(_T.c.id).join(_V, _V.c.template_id == _T.c.id)
 _ON_MINE = sa.and_(_V.c.template_id == _T.c.id, scope(_V))
@@ -80,6 +80,9 @@ STATEMENTS: list[tuple[str, sa.Executable, str | None]] = [
     ("an alias beside its table", sa.select(_T.c.id).where(_MINE, _OTHER.c.name == _T.c.name), "templates"),
     ("both of them", sa.select(_T.c.id).where(_MINE, scope(_OTHER), _OTHER.c.name == _T.c.name), None),
     ("an update by another table", sa.update(_T).values(name="x").where(_MINE, _V.c.template_id == _T.c.id), "template_versions"),
+    ("an update by a subquery with its own", sa.update(_T).values(name="x").where(_MINE, _HAS_VERSIONS.where(scope(_V))), None),
+    ("a join of three, all in their ON", _JOINED_ON_MINE.join(_S, sa.and_(_S.c.id == _T.c.id, scope(_S))).where(_MINE), None),
+    ("a table that is nobody's", sa.select(schema.meta.c.name).join(_T, sa.and_(_T.c.name == schema.meta.c.name, _MINE)), None),
     ("an update by a subquery", sa.update(_T).values(name="x").where(_MINE, _HAS_VERSIONS), "template_versions"),
     ("a text", sa.text("SELECT id FROM templates"), "must be built"),
     ("a text with columns", sa.text("SELECT id FROM templates").columns(_T.c.id), "must be built"),
@@ -116,7 +119,7 @@ def test_a_row_of_another_tenant_is_refused(store: Store) -> None:
     with pytest.raises(TenantMissing):
         store.for_tenant(A).write(lambda connection: connection.insert(schema.audit, [audit_row(B)]))
     with pytest.raises(TenantMissing):
-        store.for_tenant(A).write(lambda connection: connection.insert_new(schema.audit, [audit_row(B)]))
+        store.for_tenant(A).write(lambda connection: connection.insert_new(schema.audit, [audit_row(), audit_row(B)]))
 
 
 def test_insert_new_leaves_what_is_there(store: Store) -> None:

@@ -125,3 +125,4 @@ def test_the_parts_of_a_fingerprint_do_not_run_together(one: list[str], other: l
 def test_a_fingerprint_of_parts_that_read_alike() -> None:
     assert len({fingerprint("ab", "c"), fingerprint("a", "bc"), fingerprint("abc"), fingerprint("abc", "")}) == 4
     assert fingerprint("é") == fingerprint("é".encode())
+    assert len(fingerprint()) == len(fingerprint("abc" * 100)) == 16

@@ -46,7 +46,6 @@ class Vault:
             key = derive(one, "data")
             self._head = _VERSION + hashlib.sha256(b"id" + key).digest()[:_KEY_ID_BYTES]
             self._box = self._boxes[self._head] = AESGCM(key)
-        self._wrap = master
         self.audit_key = derive(master, "audit")
         self.audit_keys = (self.audit_key, *(derive(one, "audit") for one in older))  # what older seals were made with
         self.login_key = derive(master, "login")
