@@ -326,6 +326,20 @@ def test_one_that_comes_while_the_event_is_being_made_wins(office: Office) -> No
     assert (office.events("timecard.missing"), office.texts()) == ([], [])
 
 
+def test_one_that_is_moved_while_its_event_is_being_made_comes_at_its_new_time(office: Office) -> None:
+    office.listen("shift.reminder")
+    office.tell("shift.published", shift=shift(office, version=1))
+    office.clock.forward(hours=2)
+    now = office.clock()
+    [row] = office.engine.write(lambda c: stored.take(c, now, now + timedelta(seconds=90), 50))
+    office.tell("shift.changed", shift=shift(office, hours=5, version=2))
+    deadlines.make(office.engine, [row])
+    assert office.texts() == []
+    office.clock.forward(hours=4)
+    assert office.strike() == 1
+    assert len(office.texts()) == 1
+
+
 def test_a_missing_timecard_that_the_producer_tells_is_escalated_unless_it_told_the_manager(office: Office) -> None:
     office.listen("timecard.missing")
     office.tell("timecard.missing", timecard=card(id=None))
