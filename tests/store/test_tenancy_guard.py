@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -20,9 +19,8 @@ A, B = new_id(), new_id()
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(f"sqlite:///{tmp_path / 'guard.db'}", Vault(b"k" * 32))
-    schema.META.create_all(store.engine)
+def store(sqlite_url: str) -> Iterator[Store]:
+    store = Store.open(sqlite_url, Vault(b"k" * 32))
     yield store
     store.close()
 
