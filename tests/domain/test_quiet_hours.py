@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -346,3 +347,40 @@ def test_a_year_without_a_calendar_is_told_and_never_guessed_where_the_law_count
     assert not missing_calendar("HR", 2026)
     wednesday = at("1980-06-04T10:00", "America/Bogota")
     assert next_allowed(wednesday, purpose=MARKETING, country="CO") == wednesday + HORIZON
+
+
+DAY_OFF = date(2026, 12, 24)
+EIGHT, NINE = read_quiet({"windows": "08:00-20:00"}), read_quiet({"windows": "09:00-21:00"})
+LOOSE = read_quiet({"loosen": True, "note": "asked for"})
+FREE = read_quiet({"holidays": [DAY_OFF.isoformat()]})
+assert EIGHT
+assert NINE
+assert FREE
+TOGETHER = [
+    ("neither", None, None, None),
+    ("the tenant's alone", EIGHT, None, EIGHT),
+    ("the trigger's alone", None, NINE, NINE),
+    ("both narrow", EIGHT, NINE, read_quiet({"windows": "09:00-20:00"})),
+    ("one says nothing of hours", EIGHT, FREE, replace(EIGHT, holidays=frozenset({DAY_OFF}))),
+    ("nor does the other", FREE, NINE, replace(NINE, holidays=frozenset({DAY_OFF}))),
+    ("a trigger's hours are never the tenant's loosened ones", LOOSE, NINE, replace(NINE, note="asked for")),
+    (
+        "a trigger alone loosens nothing",
+        None,
+        replace(NINE, loosen=True, holidays=FREE.holidays),
+        replace(NINE, holidays=FREE.holidays),
+    ),
+    ("transactional by either", EIGHT, read_quiet(True), replace(EIGHT, transactional=True)),
+]
+
+
+@pytest.mark.parametrize(("label", "tenant", "trigger", "hours"), TOGETHER, ids=[row[0] for row in TOGETHER])
+def test_the_tenant_s_hours_and_the_trigger_s(
+    label: str, tenant: QuietHours | None, trigger: QuietHours | None, hours: QuietHours | None
+) -> None:
+    assert both(tenant, trigger) == hours
+
+
+def test_true_is_the_country_s_hours_for_transactional_texts_too() -> None:
+    assert read_quiet(True) == QuietHours(transactional=True)
+    assert read_quiet({"loosen": True, "note": " why "}) == QuietHours(loosen=True, note="why")
