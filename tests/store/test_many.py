@@ -132,11 +132,31 @@ def test_each_row_changes_its_own(connection: sa.Connection, count: int) -> None
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_numbers_are_added_up_over_all_rows(connection: sa.Connection, count: int) -> None:
-    rows = [{**row, "count": 2} for row in some(count)]
+def test_what_comes_back_for_each_row_comes_once(connection: sa.Connection, count: int) -> None:
+    rows = [{**row, "count": 7} for row in some(count)]
     inserts(sa.insert(THINGS)).run(connection, rows)
-    total = Many({"id": Id}, lambda given: sa.select(sa.func.sum(_t.count)).where(_t.id == given.c.id))
-    assert total.count(connection, rows) == 2 * count
+    found = Many({"place": sa.Integer, "id": Id}, lambda given: sa.select(given.c.place, _t.state).where(_t.id == given.c.id))
+    back = found.all(connection, [{"place": place, "id": row["id"]} for place, row in enumerate(rows)])
+    assert sorted(tuple(one) for one in back) == [(place, f"state {place}") for place in range(count)]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_the_same_for_all_rows_is_bound_once(connection: sa.Connection, count: int) -> None:
+    rows = [{**row, "count": 7} for row in some(count)]
+    inserts(sa.insert(THINGS)).run(connection, rows)
+    moved = Many(
+        {"id": Id, "count": sa.Integer},
+        lambda given: (
+            sa.update(THINGS)
+            .where(_t.id == given.c.id)
+            .values(count=given.c.count, at=sa.bindparam("b_at", type_=Instant), notes=sa.bindparam("b_notes", type_=Document))
+        ),
+    )
+    for later in (AT + timedelta(days=1), AT + timedelta(days=2)):
+        changes = [{"id": row["id"], "count": place} for place, row in enumerate(rows)]
+        moved.run(connection, changes, b_at=later, b_notes={"n": str(later)})
+        kept = [{**row, "at": later, "notes": {"n": str(later)}, "count": place} for place, row in enumerate(rows)]
+        assert stored(connection) == kept
 
 
 def test_a_row_without_a_column_is_refused(connection: sa.Connection) -> None:
