@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
+from bellwire.domain.consent import Source, Statement
 from bellwire.engine.effects import changed_places
 from bellwire.ids import show
 from bellwire.model import ConsentHint, ConsentState, Event, Person, Purpose, Status
@@ -111,6 +113,61 @@ def test_whose_consent_it_is(house: House, row: tuple[Any, ...]) -> None:
     house.take(house.installation(), said(house, hint(house, state), phones=phones, marketing_phones=marketing))
     spoke = {one for one in (ANA, BOB) if (person := house.person(one)) is not None and person.marketing == state}
     assert spoke == expected
+
+
+NAMELESS = [
+    ("it reaches the number of an earlier statement", "customer/1", OUT, 0, "opted_out"),
+    ("not somebody else's", "customer/2", OUT, 0, "opted_in"),
+    ("nobody's where the platform has no name either", "", OUT, 0, "opted_in"),
+    ("an older one changes nothing", "customer/1", OUT, 7200, "opted_in"),
+]
+
+
+@pytest.mark.parametrize("row", NAMELESS, ids=[row[0] for row in NAMELESS])
+def test_an_opt_out_that_comes_without_a_number(house: House, row: tuple[Any, ...]) -> None:
+    """The customer's phone was taken out of the account: who is meant is what the platform called them before."""
+    _, ref, state, ago_s, expected = row
+    till = house.installation()
+    house.take(till, said(house, hint(house, IN, ago_s=3600)))
+    house.take(till, named(house, ref, hint(house, state, ago_s=ago_s)))
+    assert house.person().marketing == expected
+    house.take(till, named(house, ref, hint(house, state, ago_s=ago_s)))
+    assert house.count(schema.consents) == (2 if ref == "customer/1" else 1), "told again, kept once"
+
+
+def named(house: House, ref: str, *hints: ConsentHint, phones: tuple[str, ...] = ()) -> Event:
+    made = said(house, *hints)
+    return replace(made, people={"customer": Person(ref=ref, phones=phones, consents=hints)})
+
+
+def test_an_opt_in_that_comes_without_a_number_says_nothing(house: House) -> None:
+    till = house.installation()
+    house.take(till, said(house, hint(house, OUT, ago_s=3600)))
+    house.take(till, named(house, "customer/1", hint(house, IN)))
+    assert house.person().marketing == "opted_out"
+
+
+def test_an_opt_out_is_about_the_numbers_that_the_person_had_too(house: House) -> None:
+    till = house.installation()
+    house.take(till, said(house, hint(house, IN, ago_s=3600)))
+    house.take(till, named(house, "customer/1", hint(house, OUT), phones=(BOB,)))
+    assert [house.person(one).marketing for one in (ANA, BOB)] == ["opted_out", "opted_out"]
+
+
+def test_the_same_name_at_another_account_is_another_person(house: House) -> None:
+    house.take(house.installation(), said(house, hint(house, IN, ago_s=3600)))
+    house.take(house.installation("crm"), named(house, "customer/1", hint(house, OUT)))
+    assert house.person().marketing == "opted_in"
+
+
+def test_what_we_told_the_platform_names_the_person_when_it_comes_back(house: House) -> None:
+    """An opt-in by the API is written there, and reported with the platform's name of the person: no new line, but a name."""
+    till, same = house.installation(), hint(house, IN, ago_s=3600)
+    house.say(Statement(purpose=Purpose.MARKETING, state=IN, source=Source.API, at=same.at))
+    house.take(till, said(house, same))
+    assert house.count(schema.consents) == 1
+    house.take(till, named(house, "customer/1", hint(house, OUT)))
+    assert house.person().marketing == "opted_out"
 
 
 def test_a_statement_without_a_zone_is_left_out_and_the_event_kept(house: House) -> None:

@@ -83,6 +83,7 @@ def updated(delivery: Delivery) -> Sequence[Event]:
 def consented(delivery: Delivery) -> Sequence[Event]:
     """`customers_marketing_consent/update`: the consent of the account's own number.
 
+    Where the account has none any more, an opt-out is about the numbers that it had; an opt-in is about nothing.
     What we wrote comes back with the time we gave it, so it is never newer than the ledger's own statement.
     """
     account = delivery.parse(Consenting)
@@ -90,6 +91,7 @@ def consented(delivery: Delivery) -> Sequence[Event]:
     number = gid("Customer", account.id)
     state, level = text(consent.state).lower(), text(consent.opt_in_level).lower()
     phones = distinct(account.phone)
+    hints = _hints(delivery, consent, f"customer/{number} {state} {level}".strip())
     return [
         delivery.event(
             "customer.consent_changed",
@@ -103,7 +105,7 @@ def consented(delivery: Delivery) -> Sequence[Event]:
                     marketing_phones=phones,
                     locale=delivery.installation.locale,
                     countries=countries(installation=delivery.installation),
-                    consents=_hints(delivery, consent, f"customer/{number} {state} {level}".strip()) if phones else (),
+                    consents=hints if phones else [one for one in hints if one.state is ConsentState.OPTED_OUT],
                 )
             },
             data={

@@ -22,6 +22,7 @@ from bellwire.errors import NotFound
 from bellwire.ids import new_id, show
 from bellwire.model import ConsentState, Msisdn, Purpose
 from bellwire.store import audit, contacts, schema
+from bellwire.store import consents as stored
 from bellwire.store.tenancy import TenantConnection
 
 if TYPE_CHECKING:
@@ -55,14 +56,15 @@ def record(
     reply_id: UUID | None = None,
     author: str = "",
     word: str = "",
+    person_hash: bytes | None = None,
     noted: bool = True,
 ) -> Recorded:
     """Keep one statement about a person, given by number or as a contact, inside the transaction under way.
 
     `origin`: the installation that told us; it is not told back. `author`: the key or command that brought it; "" for what the
-    person or a platform said. `word`: the source as the caller calls it, kept in the ledger. An erased contact stays without its
-    number: a statement needs only the keyed hash. `noted` False: the caller writes one audit entry for many statements. Raises
-    NotFound for a contact that does not exist.
+    person or a platform said. `word`: the source as the caller calls it, kept in the ledger. `person_hash`: whom a platform speaks
+    of, kept with the statement. An erased contact stays without its number: a statement needs only the keyed hash. `noted` False:
+    the caller writes one audit entry for many statements. Raises NotFound for a contact that does not exist.
     """
     tenant_id = held.config.id
     if contact_id is None:
@@ -74,8 +76,11 @@ def record(
         after = Standing.from_row(dict(row._mapping)) if row is not None else Standing()
         changed: tuple[Purpose, ...] = ()
         numbered = False
+        if person_hash is not None:
+            stored.name_person(connection, tenant_id, contact_id, statement, person_hash)
     else:
         columns: dict[str, Any] = {"id": new_id(), "event_id": event_id, "reply_id": reply_id, "author": author or None}
+        columns["person_hash"] = person_hash
         if word:
             columns["source"] = word
         if statement.proof:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from bellwire.errors import FieldInvalid
 from bellwire.ids import show
 from bellwire.model import ConsentHint, ConsentState, Event, Installation, Json, Msisdn, Person, Purpose
 from bellwire.store import installations, intake, privacy
+from bellwire.store.consents import contacts_of_person
 from bellwire.store.tenancy import TenantConnection
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def of(ground: Ground, *, reported: str) -> Sequence[Effect]:
     if ground.event.test:
         return ()
     source = Source.PLATFORM if reported == "webhook" else Source.SYNC
-    effects: list[Effect] = [partial(_said, ground, msisdn, statement) for msisdn, statement in _statements(ground, source)]
+    effects: list[Effect] = [partial(_said, ground, *said) for said in _statements(ground, source)]
     special = _SPECIAL.get(ground.event.type)
     if special is not None:
         effects.append(partial(special, ground))
@@ -78,13 +79,16 @@ def of(ground: Ground, *, reported: str) -> Sequence[Effect]:
 # -- consent --------------------------------------------------------------------------------------------------------
 
 
-def _statements(ground: Ground, source: Source) -> Iterator[tuple[Msisdn, Statement]]:
-    """What the platform says of the consent of the event's people, by number; the same person under two roles once."""
-    seen: set[tuple[Msisdn, Purpose, ConsentState, datetime]] = set()
+def _statements(ground: Ground, source: Source) -> Iterator[tuple[Msisdn | None, str, Statement]]:
+    """What the platform says of the consent of the event's people, by number and by its name of the person; the same person
+    under two roles once. An opt-out is about the numbers of earlier statements, too (None): the body may have none any more.
+    """
+    seen: set[tuple[Msisdn | None, str, Purpose, ConsentState, datetime]] = set()
     for person in ground.event.people.values():
         for hint in person.consents:
-            for msisdn in _numbers(ground, person, hint):
-                key = (msisdn, hint.purpose, hint.state, hint.at)
+            earlier = [None] if person.ref and hint.state is ConsentState.OPTED_OUT else []
+            for msisdn in [*_numbers(ground, person, hint), *earlier]:
+                key = (msisdn, person.ref if msisdn is None else "", hint.purpose, hint.state, hint.at)
                 if key in seen or len(seen) >= _HINTS_MAX:
                     continue
                 seen.add(key)
@@ -97,7 +101,7 @@ def _statements(ground: Ground, source: Source) -> Iterator[tuple[Msisdn, Statem
                         "a platform's consent is left out", extra={"event_id": show("evt", ground.event_id), "reason": str(e)}
                     )
                     continue
-                yield msisdn, made
+                yield msisdn, person.ref, made
 
 
 def _numbers(ground: Ground, person: Person, hint: ConsentHint) -> list[Msisdn]:
@@ -110,17 +114,25 @@ def _numbers(ground: Ground, person: Person, hint: ConsentHint) -> list[Msisdn]:
     return found if hint.state is ConsentState.OPTED_OUT else found[:1]
 
 
-def _said(ground: Ground, msisdn: Msisdn, statement: Statement, connection: sa.Connection) -> None:
-    consents.record(
-        ground.engine,
-        connection,
-        ground.held,
-        statement=statement,
-        now=ground.now,
-        msisdn=msisdn,
-        origin=ground.installation.id,
-        event_id=ground.event_id,
-    )
+def _said(ground: Ground, msisdn: Msisdn | None, ref: str, statement: Statement, connection: sa.Connection) -> None:
+    home_id = ground.held.config.account_of(ground.installation.id).home_id
+    person_hash = ground.held.index.of_person(home_id, ref) if ref else None
+    whom: list[dict[str, Any]] = [{"msisdn": msisdn}]
+    if msisdn is None and person_hash is not None:
+        found = contacts_of_person(connection, ground.held.config.id, person_hash)
+        whom = [{"contact_id": one} for one in found]
+    for one in whom:
+        consents.record(
+            ground.engine,
+            connection,
+            ground.held,
+            **one,
+            statement=statement,
+            now=ground.now,
+            origin=ground.installation.id,
+            event_id=ground.event_id,
+            person_hash=person_hash,
+        )
 
 
 # -- the installation -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from bellwire.domain.ledger import Standing
+from bellwire.domain.ledger import Standing, Statement
 from bellwire.model import Msisdn
 from bellwire.store import schema, tenants
 from bellwire.store.paging import Page, page
@@ -105,3 +105,25 @@ def _line(row: AnyRow, vault: Vault) -> Line:
         author=row.author,
         proof=proof,
     )
+
+
+_PEOPLE_MAX = 50  # contacts of one person: a platform's account that many used
+
+
+def contacts_of_person(connection: sa.Connection, tenant_id: UUID, person_hash: bytes) -> Sequence[UUID]:
+    """The contacts about which a platform has spoken under this name."""
+    where = (_l.tenant_id == tenant_id, _l.person_hash == person_hash)
+    return list(connection.execute(sa.select(_l.contact_id).where(*where).distinct().limit(_PEOPLE_MAX)).scalars())
+
+
+def name_person(connection: sa.Connection, tenant_id: UUID, contact_id: UUID, statement: Statement, person_hash: bytes) -> None:
+    """Note whom the platform means by a statement that the ledger has already: it was ours, and it came back with a name."""
+    same = (
+        _l.tenant_id == tenant_id,
+        _l.contact_id == contact_id,
+        _l.purpose.is_(None) if statement.purpose is None else _l.purpose == str(statement.purpose),
+        _l.state == str(statement.state),
+        _l.at == statement.at,
+        _l.person_hash.is_(None),
+    )
+    connection.execute(sa.update(schema.consents).where(*same).values(person_hash=person_hash))

@@ -221,7 +221,7 @@ def _belongs(table: sa.Table, traces: Traces) -> sa.ColumnElement[bool] | None:
 #: Columns that say nothing about a person: keys, leases, counters of ours.
 _INTERNAL = frozenset(
     {"tenant_id", "msisdn_ix", "owner", "epoch", "consent_marks", "endpoint_id", "tried", "parts", "dlr_due"}
-    | {"key_hash", "about", "source_id", "staff_id"}
+    | {"key_hash", "about", "source_id", "staff_id", "person_hash"}
 )
 _PREFIXES = {
     "attempts": "att",

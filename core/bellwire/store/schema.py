@@ -275,7 +275,14 @@ consents = Table(
     _id("reply_id"),
     Column("author", Text),  # api key id
     _sealed("proof"),
+    Column("person_hash", LargeBinary, info={"hash": True}),  # what the platform that said it calls the person, keyed
     Index("ix_consents_contact", "contact_id", "id"),
+    Index(
+        "ix_consents_person",
+        "person_hash",
+        sqlite_where=sa.text("person_hash IS NOT NULL"),
+        postgresql_where=sa.text("person_hash IS NOT NULL"),
+    ),
     info={"person": {"contact_id": "contact", "event_id": "event", "reply_id": "reply"}},
 )
 

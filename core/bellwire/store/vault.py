@@ -94,6 +94,10 @@ class BlindIndex:
         """32 bytes that stand for the number in `contacts.msisdn_ix`."""
         return hmac.digest(self._key, msisdn.encode(), "sha256")
 
+    def of_person(self, home_id: UUID, ref: str) -> bytes:
+        """32 bytes that stand for a person as an account at a platform calls them, in `consents.person_hash`."""
+        return hmac.digest(self._key, b"person" + home_id.bytes + ref.encode(), "sha256")
+
     def contact_id(self, msisdn_ix: bytes) -> UUID:
         """The id a new contact with this index gets: the same in every process, so that two first messages make one contact."""
         noise = int.from_bytes(hmac.digest(self._key, b"contact" + msisdn_ix, "sha256")[:16])

@@ -96,6 +96,12 @@ CASES = [
             ("no consent object at all", lambda body: body.update(sms_marketing_consent=None)),
         ]
     ),
+    Case(
+        "an opt-out without a number is about the numbers that the customer had",
+        sample="customer_consent_changed_opt_out",
+        edit=lambda body: body.update(phone=None),
+        events=[{"customer.phones": [], "customer.marketing_phones": [], "data.consent.state": "unsubscribed"}],
+    ),
     *(
         Case(
             label,

@@ -124,9 +124,11 @@ CREATE TABLE consents (
 	reply_id UUID,
 	author TEXT,
 	proof BYTEA,
+	person_hash BYTEA,
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_consents_contact ON consents (contact_id, id);
+CREATE INDEX ix_consents_person ON consents (person_hash) WHERE person_hash IS NOT NULL;
 CREATE TABLE contacts (
 	id UUID NOT NULL,
 	tenant_id UUID NOT NULL,

@@ -124,9 +124,11 @@ CREATE TABLE consents (
 	reply_id BLOB,
 	author TEXT,
 	proof BLOB,
+	person_hash BLOB,
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_consents_contact ON consents (contact_id, id);
+CREATE INDEX ix_consents_person ON consents (person_hash) WHERE person_hash IS NOT NULL;
 CREATE TABLE contacts (
 	id BLOB NOT NULL,
 	tenant_id BLOB NOT NULL,
@@ -549,6 +551,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('callbacks', 'ix_callbacks_contact', '10000 5'),
 	('callbacks', 'sqlite_autoindex_callbacks_1', '1000000 1'),
 	('consents', NULL, '1000000'),
+	('consents', 'ix_consents_person', '100000 2'),
 	('consents', 'ix_consents_contact', '1000000 2 1'),
 	('consents', 'sqlite_autoindex_consents_1', '1000000 1'),
 	('contacts', NULL, '1000000'),
