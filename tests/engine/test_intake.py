@@ -285,6 +285,31 @@ def test_an_event_whose_platform_is_away_waits_for_it_for_a_day(
         assert (found.status, found.attempts) == (EVENT_DEAD, 5)
 
 
+@pytest.mark.parametrize("breaks", [1, 4, 5])
+def test_an_event_that_waited_for_its_platform_has_five_tries_of_its_own(world: World, shop: Any, breaks: int) -> None:
+    """Between its own failures the platform is away again: those tries are not the event's."""
+    away, broken = PlatformUnreachable("no answer"), RuntimeError("ours")
+    script = iter([away] * 8 + [broken, away, away] * breaks)
+    tried: list[type[Exception]] = []
+
+    def fetch(event: Event, _link: Any) -> Event:
+        error = next(script, None)
+        if error is not None:
+            tried.append(type(error))
+            raise error
+        return replace(event, fetch={}, people=order().people)
+
+    plain = replace(world.engine.plugins.connectors["shopify"], enrich=fetch, enrich_many=None)
+    world.engine.plugins = replace(world.engine.plugins, connectors={**world.engine.plugins.connectors, "shopify": plain})
+    world.take(shop, order(1, people={}, fetch={"order": "1"}))
+    for _ in range(8 + 3 * breaks + 1):
+        world.clock.forward(hours=1, minutes=1)
+        pending.step(world.engine, lambda _: None)  # type: ignore[arg-type,return-value]  # nobody is called
+    (found,) = world.all(sa.select(schema.events.c.status))
+    assert found.status == (EVENT_DECIDED if breaks < 5 else EVENT_DEAD)
+    assert tried.count(RuntimeError) == breaks
+
+
 def test_a_platform_that_stays_away_leaves_a_dead_letter(world: World, shop: Any) -> None:
     def fetch(event: Event, _link: Any) -> Event:
         raise PlatformUnreachable("no answer")

@@ -1,6 +1,7 @@
 """Events that could not be decided at once: fetched from their platform, or tried again; after five tries a dead letter.
 
 One whose platform is down, or asks for a person, waits for it for a day: how old a text's cause may be is the trigger's `max_age`.
+Those tries are counted apart: however long it waited, it has five of its own.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def _kept_apart(engine: Engine, row: AnyRow) -> Iterator[None]:
         return  # decided by another process, or the lease brings it back
     except PlatformError as e:
         if e.retry is not Retry.NEVER or isinstance(e, PlatformUnauthorized):  # it says nothing of the event
-            _failed(engine, row, f"{type(e).__name__}: {e}", e.retry_after_s, AWAY_WAITS_S)
+            _failed(engine, row, f"{type(e).__name__}: {e}", is_away=True, wait_s=e.retry_after_s)
         else:
             _failed(engine, row, f"{type(e).__name__}: {e}")
     except Exception as e:
@@ -186,14 +187,17 @@ def event_of(engine: Engine, row: AnyRow) -> Event:
     return unpack_event(content, row.type, row.subject, row.occurred_at)
 
 
-def _failed(engine: Engine, row: AnyRow, why: str, wait_s: float | None = None, waits_s: Sequence[int] = WAITS_S) -> None:
-    last = row.attempts > len(waits_s)
-    due = None if last else engine.now() + timedelta(seconds=max(wait_s or 0.0, waits_s[row.attempts - 1]))
+def _failed(engine: Engine, row: AnyRow, why: str, *, is_away: bool = False, wait_s: float | None = None) -> None:
+    """A try failed, by the event's own fault or because its platform `is_away`."""
+    away = (row.away or 0) + is_away
+    tries, waits_s = (away, AWAY_WAITS_S) if is_away else (row.attempts - away, WAITS_S)
+    last = tries > len(waits_s)
+    due = None if last else engine.now() + timedelta(seconds=max(wait_s or 0.0, waits_s[tries - 1]))
     if last:
         log.warning(
             "an event is a dead letter", extra={"event_id": show("evt", row.id), "event_type": row.type, "reason": why[:80]}
         )
     try:
-        engine.write(lambda connection: pending.failed(connection, row.id, row.attempts, due, why))
+        engine.write(lambda connection: pending.failed(connection, row.id, row.attempts, due, why, away=away))
     except StoreUnavailable:
         return  # the lease brings it back

@@ -54,13 +54,17 @@ def decided(connection: sa.Connection, event_id: UUID, attempt: int, content: by
     return connection.execute(_decided, values).rowcount == 1
 
 
-def failed(connection: sa.Connection, event_id: UUID, attempt: int, due: datetime | None, error: str) -> None:
-    """Note why a try failed; `due` None: it was the last, the event is a dead letter."""
+def failed(
+    connection: sa.Connection, event_id: UUID, attempt: int, due: datetime | None, error: str, *, away: int | None = None
+) -> None:
+    """Note why a try failed; `due` None: it was the last, the event is a dead letter. `away`: as many of its tries are its
+    platform's fault; None: as many as before.
+    """
     status = schema.EVENT_PENDING if due is not None else schema.EVENT_DEAD
     connection.execute(
         sa.update(schema.events)
         .where(_e.id == event_id, plain(_e.status) == schema.EVENT_PENDING, _e.attempts == attempt)
-        .values(status=status, due=due, error=error[:200])
+        .values(status=status, due=due, error=error[:200], **({} if away is None else {"away": away}))
     )
 
 
@@ -69,7 +73,7 @@ def revive(connection: sa.Connection, tenant_id: UUID, event_id: UUID, now: date
     changed = connection.execute(
         sa.update(schema.events)
         .where(_e.id == event_id, _e.tenant_id == tenant_id, plain(_e.status) == schema.EVENT_DEAD)
-        .values(status=schema.EVENT_PENDING, attempts=0, due=now, error=None)
+        .values(status=schema.EVENT_PENDING, attempts=0, away=None, due=now, error=None)
     )
     return changed.rowcount == 1
 

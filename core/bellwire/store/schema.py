@@ -312,6 +312,7 @@ events = Table(
     Column("received_at", Instant, nullable=False),
     _sealed("content", json=True),  # id, fact, people, data, cancels, fetch as JSON
     Column("attempts", SmallInteger, nullable=False, default=0),
+    Column("away", SmallInteger),  # of the attempts those that its platform kept from it: null = none
     Column("due", Instant),
     Column("error", Text),
     _id("owner"),

@@ -210,6 +210,7 @@ CREATE TABLE events (
 	received_at BIGINT NOT NULL,
 	content BYTEA,
 	attempts SMALLINT NOT NULL,
+	away SMALLINT,
 	due BIGINT,
 	error TEXT,
 	owner UUID,
