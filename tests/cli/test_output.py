@@ -33,7 +33,7 @@ def test_json_is_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert (told["id"], told["at"]) == ("00000000-0000-0000-0000-000000000001", "2026-01-05T09:00:00Z")
-    assert (told["price"], told["status"], told["path"], told["set"]) == ("0.0750", "sent", "a/b", ["a", "b"])
+    assert (told["price"], told["status"], told["path"], told["set"]) == ("0.075", "sent", "a/b", ["a", "b"])
     assert (told["plugin"]["state"], "Ваш заказ" in line) == ("enabled", True)
 
 

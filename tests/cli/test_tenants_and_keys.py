@@ -12,6 +12,8 @@ from bellwire.store import audit, keys, snapshot, tenants
 from bellwire.store.vault import key_hash
 from standins.shell import KEY, Shell
 
+NO_CREDIT = dict.fromkeys(("currency", "credit", "reserved", "spent", "left"))  # as GET /v1/balance answers
+
 
 def trail(shell: Shell, slug: str = "acme") -> list[tuple[str, str]]:
     with shell.engine() as engine, engine.store.for_tenant(by_slug(engine, slug)).reading() as connection:
@@ -41,7 +43,12 @@ def test_a_tenant_is_made_with_a_key_that_works(shell: Shell) -> None:
     assert key is not None
     assert key.scopes == {"admin"}
     shown = shell.json("tenant", "show", "acme")
-    assert (shown["locale"], shown["timezone"], shown["settings"], shown["balance"]) == ("uz-Latn-UZ", "Asia/Tashkent", {}, None)
+    assert (shown["locale"], shown["timezone"], shown["settings"], shown["balance"]) == (
+        "uz-Latn-UZ",
+        "Asia/Tashkent",
+        {},
+        NO_CREDIT,
+    )
     assert shell.json("tenant", "show", made["tenant_id"]) == shown
 
 
@@ -181,14 +188,14 @@ def test_credit_is_booked_and_checked_from_then_on(shell: Shell) -> None:
     assert "nothing is checked" in shell("credit", "show", "acme").stdout
     before = version(shell)
     booked = shell.json("credit", "add", "acme", "100.5", "--currency", "usd", "--note", "invoice 1")
-    assert (booked["amount"], booked["currency"], booked["balance"]["left"]) == ("100.5", "USD", "100.5")
+    assert (booked["amount"], booked["currency"], booked["balance"]["left"]) == ("100.50", "USD", "100.50")
     assert version(shell) > before, "the balance is looked at from now on"
     taken = shell.json("credit", "add", "acme", "-0.500001")
     assert (taken["currency"], taken["balance"]["left"]) == ("USD", "99.999999")
     told = shell.json("credit", "show", "acme")
     assert [(one["kind"], one["amount"], one["note"]) for one in told["ledger"]] == [
         ("credit", "-0.500001", ""),
-        ("credit", "100.5", "invoice 1"),
+        ("credit", "100.50", "invoice 1"),
     ]
     assert told["balance"] == shell.json("tenant", "show", "acme")["balance"]
     assert trail(shell)[-2:] == [("cli", "balance.credited")] * 2
@@ -212,7 +219,7 @@ def test_credit_that_can_t_be(embedded: Shell, args: list[str], code: int, said:
     embedded("tenant", "create", "acme", "--country", "UZ")
     embedded("credit", "add", "acme", "1", "--currency", "USD")
     assert said in embedded("credit", "add", "acme", *args, code=code).stderr
-    assert embedded.json("credit", "show", "acme")["balance"]["left"] == "1"
+    assert embedded.json("credit", "show", "acme")["balance"]["left"] == "1.00"
 
 
 def test_the_tenant_s_own_currency_is_the_default(embedded: Shell) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from bellwire.domain.pricing import parse_prices, price
+from bellwire.domain.pricing import parse_prices, price, shown
 from bellwire.errors import FieldInvalid
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,3 +72,19 @@ def test_refused(account: dict[str, Any], place: str) -> None:
     with pytest.raises(FieldInvalid) as caught:
         parse_prices(account)
     assert caught.value.field == place
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        ("5", "5.00"),
+        ("0", "0.00"),
+        ("-0.5", "-0.50"),
+        ("0.0750", "0.075"),
+        ("1E-8", "0.00000001"),
+        ("1E+2", "100.00"),
+        ("1000.10", "1000.10"),
+    ],
+)
+def test_money_is_shown_in_one_way(amount: str, written: str) -> None:
+    assert shown(Decimal(amount)) == shown(amount) == written

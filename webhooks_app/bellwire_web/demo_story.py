@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bellwire.domain import pricing
 from bellwire.ids import show
 from bellwire.model import Reason, Status
 from bellwire.store import TenantStore, events, inbox, messages
@@ -176,7 +177,7 @@ def _incoming(event: events.Event, content: Mapping[str, Any]) -> Incoming:
 
 def _outgoing(message: Message, content: Mapping[str, Any]) -> Outgoing:
     segments = f"{message.segments} segment{'' if message.segments == 1 else 's'}" if message.segments else ""
-    price = f"{message.price} {message.currency or ''}".strip() if message.price else ""
+    price = f"{pricing.shown(message.price)} {message.currency or ''}".strip() if message.price else ""
     template = f"{message.template}, version {message.template_version}" if message.template else ""
     facts = {
         "Trigger": message.trigger or "",

@@ -10,7 +10,7 @@ import click
 from bellwire.cli.opened import opened_store, tenant_id
 from bellwire.cli.output import json_option, print_json, print_table, say
 from bellwire.cli.setup import Setup
-from bellwire.domain import tenant_settings
+from bellwire.domain import pricing, tenant_settings
 from bellwire.errors import FieldInvalid
 from bellwire.ids import show
 from bellwire.store import money, tenants
@@ -52,10 +52,10 @@ def add(setup: Setup, slug: str, amount: str, currency: str | None, note: str, a
 
         entry, balance = store.for_tenant(tenant_id(store, slug)).write(book)
     if as_json:
-        print_json({"id": show("led", entry.id), "amount": entry.amount, "currency": entry.currency, "balance": balance})
+        print_json({**_shown(entry), "balance": shown_balance(balance)})
     else:
-        left = f" {balance.left} {balance.currency} are left to spend." if balance else ""
-        say(f"{entry.amount} {entry.currency} booked as {show('led', entry.id)}.{left}")
+        left = f" {pricing.shown(balance.left)} {balance.currency} are left to spend." if balance else ""
+        say(f"{pricing.shown(entry.amount)} {entry.currency} booked as {show('led', entry.id)}.{left}")
 
 
 @credit.command("show")
@@ -72,15 +72,19 @@ def show_(setup: Setup, slug: str, limit: int, as_json: bool) -> None:
     with opened_store(setup) as store, store.for_tenant(tenant_id(store, slug)).reading() as connection:
         balance, entries = money.balance(connection), money.entries(connection, limit=limit).items
     if as_json:
-        print_json({"balance": balance, "ledger": [_shown(one) for one in entries]})
+        print_json({"balance": shown_balance(balance), "ledger": [_shown(one) for one in entries]})
         return
     if balance is None:
         say("No credit was ever set: nothing is checked.")
         return
-    say(f"{balance.left} {balance.currency} left: {balance.credit} given, {balance.spent} spent, {balance.reserved} reserved.")
+    given, spent, reserved, left = map(pricing.shown, (balance.credit, balance.spent, balance.reserved, balance.left))
+    say(f"{left} {balance.currency} left: {given} given, {spent} spent, {reserved} reserved.")
     print_table(
         ["at", "kind", "amount", "texts", "note", "entry"],
-        [(one.at, one.kind, f"{one.amount} {one.currency}", one.messages, one.note, show("led", one.id)) for one in entries],
+        [
+            (one.at, one.kind, f"{pricing.shown(one.amount)} {one.currency}", one.messages, one.note, show("led", one.id))
+            for one in entries
+        ],
     )
 
 
@@ -102,6 +106,11 @@ def _decimal(written: str) -> Decimal:
     if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
         raise click.BadParameter(f"{written!r} is no amount such as 100.00", param_hint="AMOUNT")
     return amount
+
+
+def shown_balance(balance: Balance | None) -> dict[str, object]:
+    """A balance as the API shows it: all null when no credit was ever set."""
+    return {name: getattr(balance, name, None) for name in ("currency", "credit", "reserved", "spent", "left")}
 
 
 def _shown(one: Entry) -> dict[str, object]:

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import click
 
+from bellwire.domain import pricing
 from bellwire.masking import one_line
 
 PATIENCE_S = 1.0  # what takes no longer shows no progress
@@ -27,7 +28,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout: indented on a terminal, one line in a pipe. Times as RFC 3339, money as text."""
+    """One JSON document on stdout: indented on a terminal, one line in a pipe. Times as RFC 3339, money as the API shows it."""
     indent = 2 if sys.stdout.isatty() else None
     click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=_plain))
 
@@ -111,7 +112,7 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple | frozenset):
         return ", ".join(_cell(one) for one in value)
-    return one_line(str(_plain(value) if isinstance(value, Enum | datetime) else value))
+    return one_line(str(_plain(value) if isinstance(value, Enum | datetime | Decimal) else value))
 
 
 def _plain(value: object) -> object:
@@ -121,7 +122,9 @@ def _plain(value: object) -> object:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, UUID | Decimal | PurePath):
+    if isinstance(value, Decimal):
+        return pricing.shown(value)
+    if isinstance(value, UUID | PurePath):
         return str(value)
     if isinstance(value, frozenset | set):
         return sorted(value)

@@ -10,10 +10,11 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from bellwire.cli.credit import shown_balance
 from bellwire.cli.opened import opened_store, tenant_id
 from bellwire.cli.output import json_option, print_json, print_table, say
 from bellwire.cli.setup import Setup
-from bellwire.domain import locales, tenant_settings
+from bellwire.domain import locales, pricing, tenant_settings
 from bellwire.domain.scopes import Scope
 from bellwire.errors import FieldInvalid
 from bellwire.ids import show
@@ -91,10 +92,14 @@ def show_(setup: Setup, slug: str, as_json: bool) -> None:
     with opened_store(setup) as store, store.for_tenant(tenant_id(store, slug)).reading() as connection:
         found, balance = tenants.get(connection), money.balance(connection)
     if as_json:
-        print_json({**_shown(found), "balance": balance})
+        print_json({**_shown(found), "balance": shown_balance(balance)})
     else:
         _print(found)
-        say(f"balance: {balance.left} {balance.currency} left" if balance else "balance: no credit was set, none is checked")
+        say(
+            f"balance: {pricing.shown(balance.left)} {balance.currency} left"
+            if balance
+            else "balance: no credit was set, none is checked"
+        )
 
 
 @tenant.command("set")

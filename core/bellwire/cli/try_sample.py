@@ -11,6 +11,7 @@ from bellwire.cli import rehearsing
 from bellwire.cli.output import json_option, note, print_json, print_table, say
 from bellwire.cli.rehearsing import Considered, Rehearsed
 from bellwire.cli.setup import Setup
+from bellwire.domain import pricing
 from bellwire.errors import WebhookRefused
 from bellwire.model import Carrier, Connector, Dlr, Event, Reply, WebhookRequest
 from bellwire.plugins import Plugins
@@ -164,7 +165,7 @@ def _show_decided(found: Rehearsed) -> None:
 
 def _show_text(one: Considered) -> None:
     """The text with its measures; of one that was refused, what it would have been."""
-    cost = f"{one.price} {one.currency}" if one.price is not None else "no price known"
+    cost = f"{pricing.shown(one.price)} {one.currency}" if one.price is not None else "no price known"
     by = f", by {one.carrier_account} as {one.sender_id or 'its own sender'}" if one.carrier_account else ""
     measures = f"{one.locale}, {one.encoding}, {one.segments} segment{'' if one.segments == 1 else 's'}, {cost}"
     say(f"render: to {one.to or 'nobody'}{by} ({measures})")

@@ -56,6 +56,12 @@ def price(segments: int, prices: PriceList | None, country: str) -> Decimal | No
     return None if each is None else each * segments
 
 
+def shown(amount: Decimal | str) -> str:
+    """Money as it is shown, wherever it is: plain digits, at least two decimals, no more than it needs."""
+    whole, _, rest = format(Decimal(amount).normalize(), "f").partition(".")
+    return f"{whole}.{rest.ljust(2, '0')}"
+
+
 def _amount(raw: object, where: str) -> Decimal:
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         raise FieldInvalid(where, 'must be an amount such as "0.012"')

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
+from bellwire.domain import pricing
 from bellwire.ids import show
 from bellwire.store import Store, audit, events, inbox, messages, statements
 from bellwire.store.events import Event
@@ -94,7 +95,7 @@ def _message(one: Message) -> Row:
         "trigger": one.trigger,
         "reference": one.reference,
         "metadata": one.metadata or {},
-        "price": one.price,
+        "price": pricing.shown(one.price) if one.price is not None else None,
         "currency": one.currency,
         "created_at": one.created_at,
         "send_at": one.send_at,

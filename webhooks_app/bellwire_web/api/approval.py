@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
+from bellwire.domain import pricing
 from bellwire.domain.country_codes import country_code
 from bellwire.domain.home_zones import check_zone
 from bellwire.domain.scopes import Scope
@@ -254,4 +255,4 @@ def _size(size: Size) -> TextSize:
 
 
 def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")
+    return None if amount is None else pricing.shown(amount)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
+from bellwire.domain import pricing
 from bellwire.domain.scopes import Scope
 from bellwire.errors import FieldInvalid
 from bellwire.ids import show
@@ -123,10 +124,10 @@ def get_balance(call: Call) -> Balance:
         return Balance(currency=None, credit=None, reserved=None, spent=None, left=None)
     return Balance(
         currency=found.currency,
-        credit=_amount(found.credit),
-        reserved=_amount(found.reserved),
-        spent=_amount(found.spent),
-        left=_amount(found.left),
+        credit=pricing.shown(found.credit),
+        reserved=pricing.shown(found.reserved),
+        spent=pricing.shown(found.spent),
+        left=pricing.shown(found.left),
     )
 
 
@@ -190,18 +191,11 @@ def _latency(carrier: str, measured: Measured) -> Latency:
     return Latency(carrier=carrier or None, count=measured.count, p50_ms=measured.p50, p95_ms=measured.p95, p99_ms=measured.p99)
 
 
-def _amount(value: Decimal) -> str:
-    """At least two decimals, no more than it needs."""
-    plain = format(value.normalize(), "f")
-    whole, _, rest = plain.partition(".")
-    return f"{whole}.{rest.ljust(2, '0')}"
-
-
 def _entry(entry: Entry) -> LedgerEntry:
     return LedgerEntry(
         id=show("led", entry.id),
         kind=entry.kind,
-        amount=_amount(entry.amount),
+        amount=pricing.shown(entry.amount),
         currency=entry.currency,
         messages=entry.messages,
         note=entry.note,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
+from bellwire.domain import pricing
 from bellwire.errors import ErrorClass
 from bellwire.ids import show
 from bellwire.model import Encoding, Purpose, Reason, Status
@@ -114,7 +115,7 @@ def show_message(stored: Stored, now: datetime) -> Message:
         trigger_id=show("trg", stored.trigger_id) if stored.trigger_id else None,
         reference=stored.reference,
         metadata=dict(stored.metadata) if stored.metadata is not None else None,
-        price=stored.price,
+        price=pricing.shown(stored.price) if stored.price is not None else None,
         currency=stored.currency,
         dlr_overdue=is_overdue(stored.status, stored.dlr_due, now),
         created_at=stored.created_at,

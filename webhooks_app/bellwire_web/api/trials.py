@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
+from bellwire.domain import pricing
 from bellwire.domain.scopes import Scope
 from bellwire.domain.tenant import Trigger as Rule
 from bellwire.errors import FieldInvalid, NotFound
@@ -253,7 +254,7 @@ def _tried(tried: Tried, event: str | None) -> TriggerTest:
         locale=(draft.locale or None) if draft else None,
         encoding=planned.encoding if planned else None,
         segments=planned.segments if planned else None,
-        cost=format(tried.price, "f") if tried.price is not None else None,
+        cost=pricing.shown(tried.price) if tried.price is not None else None,
         currency=tried.currency or None,
         carrier_account=(planned.account or None) if planned else None,
         sender_id=(planned.sender_id or None) if planned else None,
@@ -272,4 +273,4 @@ def _tally(counted: Counted) -> BacktestTally:
 
 
 def _costs(costs: Mapping[str, Decimal]) -> list[Cost]:
-    return [Cost(amount=format(amount, "f"), currency=currency) for currency, amount in sorted(costs.items())]
+    return [Cost(amount=pricing.shown(amount), currency=currency) for currency, amount in sorted(costs.items())]
