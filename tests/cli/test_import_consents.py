@@ -97,6 +97,10 @@ FILES: list[tuple[str, bytes, list[str]]] = [
     ("columns of their own names", f"Mobilnummer\tDatum\n{ANA}\t2026-01-31".encode(), ["--column", "msisdn=mobilnummer"]),
     ("a mapped column beside a usual one", f"phone,Mobile\nfax,{ANA}".encode(), ["--column", "msisdn=Mobile"]),
     ("a byte order mark and CRLF", f"\ufeffmsisdn,state\r\n{ANA},opted_in\r\n".encode(), []),
+    ("a byte order mark and UTF-8 by name", f"\ufeffmsisdn,state\n{ANA},opted_in".encode(), ["--encoding", "utf-8"]),
+    ("line ends of an old Mac", f"msisdn,state\r{ANA},opted_in\r".encode(), []),
+    ("a header in other case, with blanks", f" MSISDN , Opt In \n {ANA} , YES ".encode(), []),
+    ("empty lines before the header", f"\n\nmsisdn,state\n\n{ANA},yes\n".encode(), []),
     ("another encoding", f"msisdn,proof\n{ANA},анкета".encode("cp1251"), ["--encoding", "cp1251"]),
     ("a national number in the tenant's country", b"msisdn\n901234567", []),
 ]
@@ -117,7 +121,30 @@ REFUSED: list[tuple[str, bytes, list[str], int, str]] = [
     ("no such column of ours", b"msisdn\n1", ["--column", "when=Datum"], 2, "is not NAME=HEADER"),
     ("no number column", b"name,state\nAna,yes", [], 1, "one of them msisdn"),
     ("empty", b"", [], 1, "is empty"),
-    ("not UTF-8", "msisdn,proof\n1,анкета".encode("cp1251"), [], 1, "file: is not utf-8"),
+    (
+        "not UTF-8",
+        "msisdn,proof\n1,\n2,анкета".encode("cp1251"),
+        [],
+        1,
+        "line 3, column proof: byte 0xe0 is not utf-8; name",
+    ),
+    ("not UTF-8 in its header", "msisdn;Объект\n1".encode("cp1251"), [], 1, "file: line 1, column 2: byte 0xce is not utf-8"),
+    ("UTF-16", "msisdn,proof\n1,x".encode("utf-16"), [], 1, "file: line 1, column 1: byte 0xff is not utf-8"),
+    (
+        "a NUL",
+        f"msisdn,Consent Source\n{ANA},web\n{BEN},w\0eb".encode(),
+        [],
+        1,
+        "line 3, column Consent Source: must not",
+    ),
+    ("a NUL in a column that is not ours", f"msisdn,x\n{ANA},\0".encode(), [], 1, "line 2, column x: must not hold the NUL"),
+    (
+        "a field without end",
+        f"msisdn,proof\r\n{ANA},a\r\n{BEN},{'x' * 200_000}".encode(),
+        [],
+        1,
+        "line 3, column proof: must have",
+    ),
     ("an encoding that is none", b"msisdn\n1", ["--encoding", "klingon"], 2, "there is no encoding"),
     ("a quote without end", b'msisdn,proof\n1,"x', [], 1, "file: line 2"),
 ]
@@ -130,6 +157,8 @@ def test_files_that_can_t_be_read(embedded: Shell, content: bytes, options: list
     file.write_bytes(content)
     assert said in embedded("import", "consents", file, "--tenant", "acme", *options, code=code).stderr
     assert list(embedded.folder.glob("*.errors.csv")) == []
+    with embedded.engine() as engine, engine.store.for_tenant(tenant_id(engine.store, "acme")).reading() as scoped:
+        assert list(jobs.listed(scoped, limit=5).items) == [], "nothing was begun"
 
 
 def test_more_wrong_rows_than_a_job_lists_are_all_in_the_file(embedded: Shell) -> None:

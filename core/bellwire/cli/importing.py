@@ -14,7 +14,7 @@ import click
 from bellwire.cli.opened import opened_engine, tenant_id
 from bellwire.cli.output import json_option, note, print_json, print_table, progress, say
 from bellwire.domain.cells import neutral
-from bellwire.engine import imports, staff_imports
+from bellwire.engine import imports, lists, staff_imports
 from bellwire.engine.imports import Defaults, Result, Row
 from bellwire.engine.runtime import Engine
 from bellwire.errors import FieldInvalid
@@ -211,9 +211,7 @@ def _started(connection: TenantConnection, rows: int, kind: str = "consent_impor
 
 def _text(file: Path, encoding: str) -> str:
     try:
-        return file.read_bytes().decode(encoding)
-    except UnicodeDecodeError as e:
-        raise FieldInvalid("file", f"is not {encoding.removesuffix('-sig')}; name its encoding with --encoding", "encoding") from e
+        return lists.decoded(file.read_bytes(), encoding, "; name the file's encoding with --encoding")
     except LookupError as e:
         raise click.BadParameter(f"there is no encoding {encoding!r}", param_hint="--encoding") from e
 

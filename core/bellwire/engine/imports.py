@@ -5,8 +5,6 @@ A list says what a person once said elsewhere: it never lifts an opt-out unless 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from bellwire.domain import msisdn as numbers
 from bellwire.domain.consent import Policy, may_text
 from bellwire.domain.ledger import Source, Standing, Statement
 from bellwire.domain.tenant import TenantConfig
+from bellwire.engine import lists
 from bellwire.engine.consents import record
 from bellwire.engine.intake import configured
 from bellwire.engine.runtime import Engine
@@ -95,29 +94,19 @@ def read_csv(text: str, columns: Mapping[str, str] | None = None) -> list[Row]:
 
     `columns`: our name of a column → what the file calls it, where that is none of the usual names.
     """
-    lines = text.removeprefix("\ufeff").splitlines()
-    head = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, strict=True)
-    rows = list(_rows(reader, columns or {}))
+    rows = list(_rows(text, columns or {}))
     if len(rows) > MAX_ROWS:
         raise FieldInvalid("file", f"has {len(rows)} rows; {MAX_ROWS} is the most, split it", "too_long")
     return rows
 
 
-def _rows(reader: Any, columns: Mapping[str, str]) -> Iterator[Row]:
+def _rows(text: str, columns: Mapping[str, str]) -> Iterator[Row]:
     names: list[str | None] | None = None
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if names is None:
-                names = _header(cells, columns)
-                continue
-            values = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name is not None}
-            yield Row(reader.line_num, values)
-    except csv.Error as e:
-        raise FieldInvalid("file", f"line {reader.line_num}: {e}", "csv_invalid") from e
+    for line, cells in lists.lines(text):
+        if names is None:
+            names = _header(cells, columns)
+            continue
+        yield Row(line, {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name is not None})
     if names is None:
         raise FieldInvalid("file", "is empty; the first line must name the columns, msisdn among them", "csv_empty")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from bellwire.domain import staff
+from bellwire.engine import lists
 from bellwire.engine.imports import Row
 from bellwire.engine.intake import configured
 from bellwire.engine.runtime import Engine
@@ -76,24 +75,16 @@ def read_csv(text: str, connectors: Collection[str] = (), columns: Mapping[str, 
     A column `external_ids.clockify`, or `clockify_id` where `clockify` is among `connectors`, holds what that system calls the
     person. `columns`: our name of a column → what the file calls it, where that is none of the usual names.
     """
-    text = text.removeprefix("\ufeff")
-    head = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     rows: list[Row] = []
     names: list[str | None] | None = None
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if names is None:
-                names = _header(cells, connectors, columns or {})
-                continue
-            if len(rows) >= MAX_ROWS:
-                raise FieldInvalid("file", f"has more than {MAX_ROWS} rows, split it", "too_long")
-            pairs = zip(names, cells, strict=False)
-            rows.append(Row(reader.line_num, {name: cell.strip() for name, cell in pairs if name is not None}))
-    except csv.Error as e:
-        raise FieldInvalid("file", f"line {reader.line_num}: {e}", "csv_invalid") from e
+    for line, cells in lists.lines(text):
+        if names is None:
+            names = _header(cells, connectors, columns or {})
+            continue
+        if len(rows) >= MAX_ROWS:
+            raise FieldInvalid("file", f"has more than {MAX_ROWS} rows, split it", "too_long")
+        pairs = zip(names, cells, strict=False)
+        rows.append(Row(line, {name: cell.strip() for name, cell in pairs if name is not None}))
     if names is None:
         raise FieldInvalid("file", "is empty; the first line must name the columns, ref among them", "csv_empty")
     return rows

@@ -168,12 +168,9 @@ def import_consents(call: Call, body: bytes, query: ImportQuery) -> Job:
     The work goes on after the answer; the job tells how far it is and which lines could not be used. A list never lifts an
     opt-out without a newer proof, and may be sent again. A form's file is taken as well, as `curl -F file=@list.csv` sends it.
     """
-    from bellwire.engine import imports
+    from bellwire.engine import imports, lists
 
-    try:
-        rows = imports.read_csv(body.decode("utf-8"))
-    except UnicodeDecodeError as e:
-        raise FieldInvalid("file", "must be UTF-8", "encoding") from e
+    rows = imports.read_csv(lists.decoded(body))
     if not _IMPORTS.acquire(blocking=False):
         raise Refused(429, "busy", "other imports are under way", headers={"Retry-After": "30"})
     started = False

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from bellwire.domain.scopes import Scope
 from bellwire.domain.staff import entry, ref
-from bellwire.errors import FieldInvalid, StoreUnavailable
+from bellwire.errors import StoreUnavailable
 from bellwire.ids import parse_id, show
 from bellwire.logs import logger
 from bellwire.store import audit, jobs, staff, tenants
@@ -155,12 +155,9 @@ def import_workers(call: Call, body: bytes, query: WorkerImportQuery) -> Job:
     A column external_ids.clockify holds what that system calls the person. The work goes on after the answer; the job tells how
     far it is and which lines could not be used. A list may be sent again.
     """
-    from bellwire.engine import staff_imports
+    from bellwire.engine import lists, staff_imports
 
-    try:
-        rows = staff_imports.read_csv(body.decode("utf-8"), call.runtime.plugins.connectors)
-    except UnicodeDecodeError as e:
-        raise FieldInvalid("file", "must be UTF-8", "encoding") from e
+    rows = staff_imports.read_csv(lists.decoded(body), call.runtime.plugins.connectors)
     if not _IMPORTS.acquire(blocking=False):
         raise Refused(429, "busy", "other imports are under way", headers={"Retry-After": "30"})
     started = False
