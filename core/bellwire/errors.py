@@ -68,6 +68,14 @@ class OtherRevision(ConfigInvalid):
     """The database's schema is not this version's. What to do is said."""
 
 
+class DatabaseUnusable(ConfigInvalid):
+    """What DATABASE_URL names can't be our embedded database. `do`: what a person does about it."""
+
+    def __init__(self, path: object, what: str, do: str) -> None:
+        super().__init__(f"DATABASE_URL: {path} {what}: {do}")
+        self.detail, self.do = f"{path} {what}", do
+
+
 class KeyMismatch(ConfigInvalid):
     """SECRET_KEY is not the one this database was written with."""
 

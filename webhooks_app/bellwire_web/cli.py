@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import click
+from bellwire import sqlite_file
 from bellwire.cli.output import note
 from bellwire.cli.setup import Setup
 from bellwire.config import key_for
@@ -48,6 +49,9 @@ def ready(setup: Setup, workers: int) -> None:
     embedded = config.sqlite_file is not None
     if embedded and workers > 1:
         raise ConfigInvalid("workers: more than one needs PostgreSQL; SQLite has one process that writes")
+    if config.sqlite_file is not None:
+        sqlite_file.check_place(config.sqlite_file)  # before a key is made beside it
+        sqlite_file.check_content(config.sqlite_file)  # this process never connects to it
     key_for(config)
     if embedded:
         return

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from bellwire.errors import StoreUnavailable
+from bellwire.errors import DatabaseUnusable, StoreUnavailable
 from bellwire.store import migrate, schema
 from bellwire.store.database import reading
 from flask import Flask, Response
@@ -59,7 +59,7 @@ def _database(runtime: Runtime) -> str:
 def _migrations(runtime: Runtime) -> str:
     try:
         return "" if migrate.is_current(runtime.store.engine) else "the database is behind; run `bellwire db upgrade`"
-    except StoreUnavailable:
+    except (StoreUnavailable, DatabaseUnusable):
         return "unknown while the database can't be read"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 import bellwire
+from bellwire import sqlite_file
 from bellwire.cli.setup import Setup
 from bellwire.errors import BellwireError, CarrierError, ConfigInvalid, PlatformError, PluginBroken, Retry, StoreUnavailable
 from bellwire.masking import name, one_line, where
@@ -139,6 +140,10 @@ def told(error: Exception, *, debug: bool) -> int:
         case BellwireError():
             _complain(f"{error}" or type(error).__name__)
             return TRY_LATER if _may_go_well_later(error) else REFUSED
+    spoilt = sqlite_file.told(None, error)  # met only now: neither its head nor its first tables show it
+    if spoilt is not None:
+        _complain(str(spoilt))
+        return USAGE
     _complain(f"internal error: {name(error)} at {where(error)}; run it again with --debug to see the way there")
     return REFUSED
 

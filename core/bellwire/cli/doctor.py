@@ -16,7 +16,7 @@ from bellwire.config import KEY_FILE, Config, key_for
 from bellwire.engine import inquiry
 from bellwire.engine.checkup import Finding, Verdict, look, ok, running, wrong
 from bellwire.engine.runtime import Engine
-from bellwire.errors import ConfigInvalid, StoreUnavailable
+from bellwire.errors import ConfigInvalid, DatabaseUnusable, StoreUnavailable
 from bellwire.masking import one_line
 from bellwire.plugins.facade import PluginState
 from bellwire.store import Store, checkup, migrate
@@ -146,6 +146,9 @@ def _database(config: Config) -> Iterator[Finding | Store]:
             found = migrate.revision(engine)
         finally:
             engine.dispose()
+    except DatabaseUnusable as e:
+        yield wrong("database", e.detail, e.do)
+        return
     except (StoreUnavailable, ConfigInvalid) as e:
         yield wrong("database", str(e), "is DATABASE_URL right, and does the database run?")
         return

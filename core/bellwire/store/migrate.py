@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bellwire import sqlite_file
 from bellwire.errors import KeyMismatch, OtherRevision, StoreUnavailable
 from bellwire.store import schema
 from bellwire.store.database import open_database, sqlite_path, writing
@@ -30,14 +31,18 @@ _FIRST = {
 
 
 def revision(engine: sa.Engine) -> str | None:
-    """The revision a database stands at, None for an empty one. Raises StoreUnavailable."""
+    """The revision a database stands at, None for an empty one. Raises StoreUnavailable, DatabaseUnusable."""
+    path = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+    if path is not None:
+        sqlite_file.check_place(path)
     try:
         with engine.connect() as connection:
             if not sa.inspect(connection).has_table("alembic_version"):
                 return None
             return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     except sa.exc.DBAPIError as e:
-        raise StoreUnavailable("the database can't be reached; check DATABASE_URL") from e
+        spoilt = sqlite_file.told(path, e) if path is not None else None
+        raise spoilt or StoreUnavailable("the database can't be reached; check DATABASE_URL") from e
 
 
 def is_current(engine: sa.Engine) -> bool:
