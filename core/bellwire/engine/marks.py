@@ -57,7 +57,9 @@ class Mark:
 
 
 class Marks:
-    """The marks of one living worker. The sender's thread writes them; `forget` is the pump's, after its commit."""
+    """The marks of one living worker, none where `many` is 0. The sender's thread writes them; `forget` is the pump's, after its
+    commit.
+    """
 
     def __init__(self, worker_id: UUID, many: int) -> None:
         self._free = list(range(many))
@@ -65,7 +67,10 @@ class Marks:
         self._path = folder() / _name(worker_id)
         self._file: int | None = None
         self._map: mmap.mmap | None = None  # never closed by hand: the other thread may be writing
-        size = _SLOT * (many + 1)
+        if many:
+            self._open(_SLOT * (many + 1))
+
+    def _open(self, size: int) -> None:
         try:
             header = _HEADER.pack(_MAGIC, _boot())
             _sweep_out(self._path.parent)

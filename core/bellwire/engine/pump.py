@@ -98,7 +98,7 @@ class Pump:
             lease=lambda owner: self._lease_until if owner == self.worker_id else 0.0,
             receipt=self._receipt,
         )
-        self._marks: Marks | None = None
+        self._marks = Marks(self.worker_id, 0)  # none before it starts
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
 
     def start(self) -> None:
@@ -112,8 +112,7 @@ class Pump:
 
     def _mark(self) -> None:
         """Keep marks in the name the worker has now. Those in an earlier one say nothing: what it held is unknown already."""
-        if self._marks is not None:
-            self._marks.close()
+        self._marks.close()
         self._marks = self._sender.marks = Marks(self.worker_id, self._room)
 
     def drain(self, wait_s: float = 30.0) -> bool:
@@ -261,8 +260,7 @@ class Pump:
             self._beat_at = clock
             self._lease_until = clock + LEASE_S
             self._registered = True
-            if self._marks is not None:
-                self._marks.beat()
+            self._marks.beat()
         if not cycled.alive:  # somebody called us dead: what we held is unknown now; come back under a new name
             log.warning("this worker was called dead; it goes on under a new id", extra={"worker": self.worker_id.hex})
             self.worker_id, self._registered = new_id(), False
@@ -270,8 +268,7 @@ class Pump:
         for one in finished:
             for message in one.job.messages:
                 self._flying.pop(message.message_id, None)
-            if self._marks is not None:
-                self._marks.forget(one.job)
+            self._marks.forget(one.job)
         if cycled.jobs:
             self._may_start = min(STARTING, 2 * self._may_start)
         for job in cycled.jobs:
@@ -287,8 +284,7 @@ class Pump:
         """Forget the worker: it holds nothing."""
         if self._registered:
             self._writer.submit(Work(lambda connection: workers.remove(connection, self.worker_id))).result(5)
-        if self._marks is not None:
-            self._marks.close()
+        self._marks.close()
 
 
 __all__ = ["Pump"]
