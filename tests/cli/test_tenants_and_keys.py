@@ -79,7 +79,7 @@ def test_tenants_are_listed(shell: Shell) -> None:
         (
             "beta",
             ["--country", "UZ", "--locale", "xx-yy-zz-bad"],
-            "locale: must be a language such as en or uz-Latn-UZ, and not 'xx-",
+            "locale: must be a language such as es-CO, uz-Latn-UZ or hr, and not 'xx-",
         ),
         ("beta", ["--country", "UZ", "--timezone", "Mars/Base"], "timezone: "),
     ],

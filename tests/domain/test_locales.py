@@ -125,3 +125,10 @@ def test_what_is_picked_was_available(available: list[str], wanted: list[str], d
 def test_normalizing_twice_changes_nothing(name: str) -> None:
     assert normalize(normalize(name)) == normalize(name)
     assert normalize(name) in {"", *chain(name)}
+
+
+@pytest.mark.parametrize("stored", ["es_CO", "es-CO", "ES_co", "es"])
+@pytest.mark.parametrize("wanted", ["es_CO", "es-CO", "es-MX", "es"])
+def test_what_was_stored_in_another_form_is_found_all_the_same(stored: str, wanted: str) -> None:
+    assert pick(["en", stored], [wanted], "en") == stored
+    assert pick(["en", stored], [], wanted) == stored

@@ -214,3 +214,38 @@ def test_a_preview_costs_by_the_routes_price_list(world: Any) -> None:
     assert world.a.post("/v1/carrier-accounts", account).status_code == 201
     answer = world.a.post("/v1/templates/preview", {"body": "x" * 200}).json
     assert (answer["segments"], answer["cost"], answer["currency"]) == (2, "0.024", "USD")
+
+
+# -- the names of languages ---------------------------------------------------------------------------------------
+
+
+WRITTEN = [
+    ("es-CO", "es-CO"),
+    ("es_co", "es-CO"),
+    ("uz_latn_uz", "uz-Latn-UZ"),
+    ("ZH-hans", "zh-Hans"),
+    ("hr", "hr"),
+    ("en_US.UTF-8", "en-US"),
+]
+NO_LOCALES = ["spanish", "e", "es-", "es-CO-", "es CO", "es-Colombia-", "en-foo", "", "x" * 36, "es\x00"]
+
+
+@pytest.mark.parametrize(("written", "proper"), WRITTEN)
+def test_a_locale_is_kept_by_its_proper_name_wherever_it_is_given(world: Any, written: str, proper: str) -> None:
+    assert world.a.patch("/v1/tenant", {"locale": written}).json["locale"] == proper
+    template = world.a.post("/v1/templates", {**PAID, "bodies": {written: "Hi"}}).json
+    assert list(template["versions"][0]["bodies"]) == [proper]
+    shown = world.a.post("/v1/templates/preview", {"body": "Hi", "locale": written})
+    assert (shown.status_code, shown.json["locale"]) == (200, proper)
+
+
+@pytest.mark.parametrize("written", NO_LOCALES)
+def test_what_is_no_locale_is_refused_with_an_example(world: Any, written: str) -> None:
+    for answer, field in (
+        (world.a.patch("/v1/tenant", {"locale": written}), "locale"),
+        (world.a.post("/v1/templates", {**PAID, "bodies": {written: "Hi"}}), f"bodies.{written}.[key]"),
+        (world.a.post("/v1/messages", {"to": "+998901234567", "body": "Hi", "locale": written}), "locale"),
+    ):
+        [error] = answer.json["errors"]
+        assert (answer.status_code, error["field"], error["code"]) == (422, field, "pattern")
+        assert "es-CO" in error["message"]

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
+from bellwire.domain import locales
 from bellwire.domain.when import MAX_DAYS, parse_span
 from bellwire.errors import FieldInvalid
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
@@ -90,7 +91,6 @@ _NAME = r"^\S(.*\S)?$"
 _PATH_NAME = r"^[^\s/?#%](?:[^/?#%]*[^\s/?#%])?$"
 _COUNTRY = r"^[A-Z]{2}$"
 _CURRENCY = r"^[A-Z]{3}$"
-_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 _CREDIT = r"^-?[0-9]{1,10}(\.[0-9]{1,6})?$"
 
 #: What a text that does not match hears, where the pattern alone would tell a person little.
@@ -99,7 +99,6 @@ PATTERN_WORDS = {
     _PATH_NAME: "must not begin or end with a space, and hold none of / ? # %: it stands in addresses",
     _COUNTRY: "must be a country code of two capital letters, such as UZ",
     _CURRENCY: "must be a currency of three capital letters, such as USD",
-    _LOCALE: "must be a language such as en or uz-Latn-UZ",
     _CREDIT: "must be an amount such as 100.00, with at most 6 decimals",
 }
 
@@ -109,7 +108,26 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=_NAME)]
 PathName = Annotated[str, Field(min_length=1, max_length=100, pattern=_PATH_NAME, examples=["order_shipped"])]
 Country = Annotated[str, Field(pattern=_COUNTRY, examples=["UZ"])]
 Currency = Annotated[str, Field(pattern=_CURRENCY, examples=["USD"])]
-Locale = Annotated[str, Field(max_length=35, pattern=_LOCALE, examples=["en"])]
+_LOCALE_MAX = 35  # RFC 5646 4.4.1
+_LOCALE = {"type": "string", "maxLength": _LOCALE_MAX, "pattern": "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$", "example": "es-CO"}
+
+
+def _locale(written: str) -> str:
+    spoken = locales.exactly(written) if len(written) <= _LOCALE_MAX else ""
+    if not spoken:
+        raise PydanticCustomError("locale", "is no locale: write it as in es-CO, uz-Latn-UZ, zh-Hans or hr")
+    return spoken
+
+
+def _is_locale(written: str) -> str:
+    _locale(written)
+    return written
+
+
+#: A language as BCP 47 names it, also as `es_co`; given on by its proper name.
+Locale = Annotated[str, AfterValidator(_locale), WithJsonSchema(_LOCALE)]
+#: The same as the caller wrote it, for the names of an object: two ways to write one must not become one unseen.
+WrittenLocale = Annotated[str, AfterValidator(_is_locale), WithJsonSchema(_LOCALE)]
 #: A number as people write it; read by the tenant's country when it has no `+`.
 Number = Annotated[str, Field(min_length=3, max_length=64, examples=["+998900000001"])]
 E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{4,14}$", examples=["+998900000001"])]

@@ -166,6 +166,7 @@ _CODES = {
     "out_of_range": "out_of_range",
     "time": "wrong_type",
     "duration": "wrong_type",
+    "locale": "pattern",
 }
 
 

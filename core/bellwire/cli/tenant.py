@@ -185,7 +185,7 @@ def _pair(written: str) -> tuple[str, str]:
 def _locale(written: str) -> str:
     spoken = locales.exactly(written)
     if not spoken:
-        raise FieldInvalid("locale", f"must be a language such as en or uz-Latn-UZ, and not {written[:64]!r}", "pattern")
+        raise FieldInvalid("locale", f"must be a language such as es-CO, uz-Latn-UZ or hr, and not {written[:64]!r}", "pattern")
     return spoken
 
 

@@ -16,7 +16,7 @@ from bellwire.store.templates import VersionState
 from pydantic import Field
 
 from bellwire_web.calls import Call
-from bellwire_web.fields import Answer, Locale, Model, Page, PageQuery, PathName, Time, next_cursor
+from bellwire_web.fields import Answer, Model, Page, PageQuery, PathName, Time, WrittenLocale, next_cursor
 from bellwire_web.operations import Routes
 from bellwire_web.problems import FieldProblem, Refused
 
@@ -26,7 +26,7 @@ _RESERVED = frozenset({"preview"})  # stands where a name would
 
 Source = Annotated[str, Field(min_length=1, max_length=4096, examples=["Hi {{ customer.first_name | default: 'there' }}!"])]
 Bodies = Annotated[
-    dict[Locale, Source],
+    dict[WrittenLocale, Source],
     Field(min_length=1, max_length=50, description="Locale → Liquid source.", examples=[{"en": "Order {{ order.name }} is paid."}]),
 ]
 
@@ -198,8 +198,8 @@ def _checked(call: Call, bodies: dict[str, str]) -> dict[str, str]:
     wrong: list[FieldProblem] = []
     for locale, source in bodies.items():
         name = locales.exactly(locale)
-        if not name or name in made:
-            message = "is no locale" if not name else f"names the same locale as another: {name}"
+        if name in made:
+            message = f"names the same locale as another: {name}"
             wrong.append(FieldProblem(field=f"bodies.{locale}", code="locale_invalid", message=message))
         made[name] = source
         try:
