@@ -115,8 +115,7 @@ def _numbers(ground: Ground, person: Person, hint: ConsentHint) -> list[Msisdn]:
 
 
 def _said(ground: Ground, msisdn: Msisdn | None, ref: str, statement: Statement, connection: sa.Connection) -> None:
-    home_id = ground.held.config.account_of(ground.installation.id).home_id
-    person_hash = ground.held.index.of_person(home_id, ref) if ref else None
+    person_hash = ground.held.index.of_person(ground.installation.id, ref) if ref else None
     whom: list[dict[str, Any]] = [{"msisdn": msisdn}]
     if msisdn is None and person_hash is not None:
         found = contacts_of_person(connection, ground.held.config.id, person_hash)

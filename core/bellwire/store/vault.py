@@ -94,9 +94,9 @@ class BlindIndex:
         """32 bytes that stand for the number in `contacts.msisdn_ix`."""
         return hmac.digest(self._key, msisdn.encode(), "sha256")
 
-    def of_person(self, home_id: UUID, ref: str) -> bytes:
+    def of_person(self, installation_id: UUID, ref: str) -> bytes:
         """32 bytes that stand for a person as an account at a platform calls them, in `consents.person_hash`."""
-        return hmac.digest(self._key, b"person" + home_id.bytes + ref.encode(), "sha256")
+        return hmac.digest(self._key, b"person" + installation_id.bytes + ref.encode(), "sha256")
 
     def contact_id(self, msisdn_ix: bytes) -> UUID:
         """The id a new contact with this index gets: the same in every process, so that two first messages make one contact."""
