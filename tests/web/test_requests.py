@@ -93,7 +93,7 @@ INNER = [
     ("/v1/routes", {"primary": ["x"]}, "primary.0", "must look like acc_ and 32 hexadecimal digits"),
     ("/v1/routes", {"primary": ["acc_" + "0" * 32], "countries": ["uz"]}, "countries.0", "two capital letters, such as UZ"),
     ("/v1/templates", {"name": "a/b", "bodies": {"en": "x"}}, "name", "it stands in addresses"),
-    ("/v1/templates", {"name": "a", "bodies": {"en-!": "x"}}, "bodies.en-!", "such as en or uz-Latn-UZ"),
+    ("/v1/templates", {"name": "a", "bodies": {"en-!": "x"}}, "bodies.en-!", "write it as in es-CO"),
     ("/v1/balance/credits", {"amount": "ten", "currency": "USD"}, "amount", "such as 100.00"),
 ]
 
