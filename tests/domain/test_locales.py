@@ -43,6 +43,8 @@ def test_normalize(label: str, given_name: str, expected: str) -> None:
         ("en-US-GB", ""),
         ("en-", ""),
         ("?", ""),
+        ("en-!", ""),
+        ("en-x", ""),
     ],
 )
 def test_a_name_that_is_a_setting_is_read_whole_or_not_at_all(given_name: str, expected: str) -> None:

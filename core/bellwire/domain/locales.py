@@ -14,6 +14,7 @@ from typing import NamedTuple
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _SCRIPT = re.compile(r"[a-z]{4}")
 _TERRITORY = re.compile(r"[a-z]{2}|\d{3}")
+_EXTENSIONS = re.compile(r"[a-z0-9](-[a-z0-9]{1,8})+")
 _VARIANT = re.compile(r"[a-z0-9]{5,8}|\d[a-z0-9]{3}")
 
 # CLDR likely subtags. Languages that are not here are written in Latin letters.
@@ -152,5 +153,5 @@ def _read(locale: str) -> tuple[_Parts | None, list[str]]:
     variants: list[str] = []
     while rest and _VARIANT.fullmatch(rest[0]):
         variants.append(rest.pop(0))
-    left = [] if rest and len(rest[0]) == 1 else rest
+    left = [] if _EXTENSIONS.fullmatch("-".join(rest)) else rest
     return _Parts(language, written, territory, "-".join(variants)), left
