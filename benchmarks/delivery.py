@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,7 +27,8 @@ from bellwire.engine import sending
 from bellwire.engine.pump import Pump
 from bellwire.ids import new_id, show
 from bellwire.model import CarrierAccount, Encoding, HttpCall, Msisdn, Outgoing, Purpose
-from bellwire.store import schema, workers
+from bellwire.store import schema
+from bellwire.store.workers import beats
 
 COUNT = int(os.environ.get("COUNT", "5000"))
 BACKLOG = int(os.environ.get("BACKLOG", "500000"))
@@ -58,10 +60,11 @@ def _compare(database: str, url: str) -> None:
 def _compare_workers(database: str, url: str) -> None:
     """The same by processes of their own: one and the same tenant, account and balance."""
     ours, bare = [], []
-    with rig.site(database, carrier_url=url) as site, _workers(site, WORKERS):
+    with rig.site(database, carrier_url=url) as site, _workers(site, WORKERS) as workers:
         _deliver_by_workers(site)  # the first round loads what is loaded on first use
         for _ in range(rig.ROUNDS):
-            bare.append(asyncio.run(_bare(site, url)))
+            with _halted(workers):  # they look for work even where there is none
+                bare.append(asyncio.run(_bare(site, url)))
             ours.append(_deliver_by_workers(site))
     rig.report(f"{database}: delivery by {WORKERS} workers", ours, "msg/s")
     shown = f"{database}: delivery by {WORKERS} workers / bare loop"
@@ -129,17 +132,18 @@ def _deliver_by_workers(site: rig.Site) -> float:
 
 
 @contextmanager
-def _workers(site: rig.Site, number: int) -> Iterator[None]:
+def _workers(site: rig.Site, number: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many `bellwire work`, ready."""
     command = [sys.executable, "-m", "bellwire", "work"]
-    started = [subprocess.Popen(command, env={**os.environ, **site.environ}) for _ in range(number)]
+    environ = {**os.environ, **site.environ}
+    started = [subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(number)]
     try:
         ends = time.monotonic() + 60
         while _living(site) < number:
             if time.monotonic() > ends:
                 raise RuntimeError("the workers did not come up")
             time.sleep(0.1)
-        yield
+        yield started
     finally:
         for one in started:
             one.terminate()
@@ -147,9 +151,21 @@ def _workers(site: rig.Site, number: int) -> Iterator[None]:
             one.wait(40)
 
 
+@contextmanager
+def _halted(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Let processes stand still meanwhile."""
+    for one in processes:
+        one.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.send_signal(signal.SIGCONT)
+
+
 def _living(site: rig.Site) -> int:
     with site.engine.store.engine.connect() as connection:
-        return len(workers.beats(connection))
+        return len(beats(connection))
 
 
 _people = count()  # nobody is texted twice: a day's orders come from as many buyers, and how many texts one got is counted
