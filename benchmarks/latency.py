@@ -79,7 +79,7 @@ def _serve(site: rig.Site) -> tuple[float, float, float]:
     port = 18_000 + os.getpid() % 1_000
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "bellwire", "serve", "--port", str(port)],
+        rig.bellwire("serve", "--port", str(port)),
         env={**os.environ, **site.environ},
         stderr=subprocess.DEVNULL,
     )

@@ -71,7 +71,7 @@ def _worker() -> float:
         rig.site("postgresql", carrier_url=carrier) as site,
     ):
         delivery._send(site, TEXTS)
-        worker = subprocess.Popen([sys.executable, "-m", "bellwire", "work"], env={**os.environ, **site.environ})
+        worker = subprocess.Popen(rig.bellwire("work"), env={**os.environ, **site.environ})
         try:
             began = time.perf_counter()
             while (left := delivery._waiting(site)) and time.perf_counter() - began < 300:
