@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from bellwire.engine import inquiry
 from bellwire.errors import PlatformUnavailable
+from bellwire.ids import new_id
 from bellwire.model import CheckResult, Status
 from bellwire.store import schema
 from standins.shell import KEY, Shell
@@ -64,7 +66,14 @@ def back(connection: sa.Connection) -> None:
     connection.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
 
 
+def again(connection: sa.Connection) -> None:
+    """The shop is installed once more, by an install from the shop beside the one by hand."""
+    [row] = connection.execute(sa.select(schema.installations))
+    connection.execute(sa.insert(schema.installations), {**row._mapping, "id": new_id(), "key_hash": os.urandom(32)})
+
+
 ILLS = [
+    ("a shop that is installed twice", False, again, "the same account twice", "delete the others", 0),
     ("no worker, and a text is due", True, None, "worker", "bellwire serve", 1),
     (
         "an account that is off, and a text is due",

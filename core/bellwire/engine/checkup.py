@@ -69,6 +69,7 @@ def running(engine: Engine) -> Iterator[Finding]:
             yield _account(account, now)
         for installation in installed:
             yield _installation(installation, now)
+        yield from _twice(installed)
         yield from _given_up(connection, now)
 
 
@@ -150,6 +151,19 @@ def _installation(one: Installed, now: datetime) -> Finding:
         detail = f"nobody has looked for missed events since {one.reconcile_due:%Y-%m-%d %H:%M} UTC"
         return look(what, detail, "start `bellwire serve`: it catches up by itself")
     return ok(what, "active")
+
+
+def _twice(installed: Sequence[Installed]) -> Iterator[Finding]:
+    """Accounts of which a tenant has two installations: each hears, and texts, for itself."""
+    of: dict[tuple[str, str, str], list[Installed]] = {}
+    for one in installed:
+        if one.status == "active" and one.account_ref:
+            of.setdefault((one.tenant, one.connector, one.account_ref), []).append(one)
+    for (tenant, connector, _), some in of.items():
+        if len(some) > 1:
+            ids = ", ".join(show("ins", one.id) for one in some)
+            do = "keep one and delete the others, unless each has triggers of its own: what both hear of is texted twice"
+            yield look(f"the same account twice ({tenant}, {connector})", ids, do)
 
 
 def _given_up(connection: sa.Connection, now: datetime) -> Iterator[Finding]:

@@ -48,6 +48,7 @@ class Installed:
     tenant: str
     id: UUID
     connector: str
+    account_ref: str
     name: str
     status: str
     status_detail: str
@@ -119,7 +120,17 @@ def accounts(connection: sa.Connection, now: datetime) -> list[Account]:
 def installations(connection: sa.Connection) -> list[Installed]:
     """Every installation that was not removed, by tenant."""
     rows = connection.execute(
-        sa.select(_i.tenant_id, _t.slug, _i.id, _i.connector, _i.name, _i.status, _i.status_detail, _i.reconcile_due)
+        sa.select(
+            _i.tenant_id,
+            _t.slug,
+            _i.id,
+            _i.connector,
+            _i.account_ref,
+            _i.name,
+            _i.status,
+            _i.status_detail,
+            _i.reconcile_due,
+        )
         .select_from(schema.installations.join(schema.tenants, _t.id == _i.tenant_id))
         .where(_i.status != "removed")
         .order_by(_t.slug, _i.id)
@@ -130,6 +141,7 @@ def installations(connection: sa.Connection) -> list[Installed]:
             tenant=row.slug,
             id=row.id,
             connector=row.connector,
+            account_ref=row.account_ref,
             name=row.name,
             status=row.status,
             status_detail=row.status_detail,
