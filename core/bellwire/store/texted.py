@@ -25,24 +25,22 @@ def _counts(which: sa.TextClause, *, by_trigger: bool = False) -> dict[str, Many
     """One count for each person of `given`, along the index of contact and id.
 
     PostgreSQL knows little of the ids of the last minutes: of `id >= first` it may believe that it is true of a row or two, and
-    look through all texts since then by their key. Compared as a pair with the contact, the key can't serve; for SQLite, which goes
-    by what it was told, the pair would hide the range from the index.
+    look through all texts since then by their key. Compared as a pair with the contact, the key can't serve; from SQLite, which
+    goes by what it was told, the pair would hide the range.
     """
 
     def made(given: sa.TableClause, since: sa.ColumnElement[bool]) -> sa.Select[tuple[int, int]]:
         count = sa.select(sa.func.count()).where(_m.contact_id == given.c.contact, since, which)
         if by_trigger:
-            count = count.where(_m.trigger_id == given.c.trigger)
+            count = count.where(_m.trigger_id == sa.bindparam("b_trigger", type_=Id))
         return sa.select(given.c.place, count.scalar_subquery()).select_from(given)
 
-    columns: Types = {"place": sa.Integer, "contact": Id, "first": Id}
-    if by_trigger:
-        columns = {**columns, "trigger": Id}
+    columns: Types = {"place": sa.Integer, "contact": Id}
+    first = sa.bindparam("b_first", type_=Id)
     return {
-        "sqlite": Many(columns, lambda given: made(given, _m.id >= given.c.first)),
+        "sqlite": Many(columns, lambda given: made(given, _m.id >= first)),
         "postgresql": Many(
-            columns,
-            lambda given: made(given, sa.tuple_(_m.contact_id, _m.id) >= sa.tuple_(given.c.contact, given.c.first)),
+            columns, lambda given: made(given, sa.tuple_(_m.contact_id, _m.id) >= sa.tuple_(given.c.contact, first))
         ),
     }
 
@@ -71,6 +69,7 @@ def gone_since(
 def _counted(
     connection: sa.Connection, counts: dict[str, Many], contact_ids: Collection[UUID], since: datetime, trigger_id: UUID | None
 ) -> dict[UUID, int]:
-    ids, first = list(contact_ids), first_id(since)
-    rows = [{"place": place, "contact": one, "first": first, "trigger": trigger_id} for place, one in enumerate(ids)]
-    return {ids[place]: count for place, count in counts[connection.dialect.name].all(connection, rows)}
+    ids = list(contact_ids)
+    rows = [{"place": place, "contact": one} for place, one in enumerate(ids)]
+    same = {"b_first": first_id(since)} | ({} if trigger_id is None else {"b_trigger": trigger_id})
+    return {ids[place]: count for place, count in counts[connection.dialect.name].all(connection, rows, **same)}
