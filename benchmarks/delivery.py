@@ -109,8 +109,7 @@ def _deliver(site: rig.Site) -> Round:
     pump = Pump(site.engine)
     started, cpu = time.perf_counter(), time.process_time()
     pump.start()
-    while not _all_recorded(site):
-        time.sleep(0.01)
+    _wait_for_all(site)
     took = time.perf_counter() - started
     cpu = time.process_time() - cpu
     pump.drain()
@@ -124,10 +123,9 @@ def _deliver_by_workers(site: rig.Site) -> float:
     early_s = (due - site.engine.now()).total_seconds()
     if early_s <= 0:
         raise RuntimeError("the messages were due before all of them were stored")
-    time.sleep(early_s)
+    time.sleep(early_s)  # until they are due
     started = time.perf_counter()
-    while not _all_recorded(site):
-        time.sleep(0.01)
+    _wait_for_all(site)
     return COUNT / (time.perf_counter() - started)
 
 
@@ -142,7 +140,7 @@ def _workers(site: rig.Site, number: int) -> Iterator[list[subprocess.Popen[byte
         while _living(site) < number:
             if time.monotonic() > ends:
                 raise RuntimeError("the workers did not come up")
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks: they are coming up
         yield started
     finally:
         for one in started:
@@ -185,8 +183,14 @@ def _send(site: rig.Site, number: int, **more: Any) -> list[UUID]:
     return ids
 
 
+def _wait_for_all(site: rig.Site) -> None:
+    """Come back when everything is recorded."""
+    while not _all_recorded(site):
+        time.sleep(0.01)  # to look is work on the same two cores
+
+
 def _all_recorded(site: rig.Site) -> bool:
-    """Whether nothing is due and nothing under way any more. Two probes of an index: to look is work on the same two cores."""
+    """Whether nothing is due and nothing under way any more: two probes of an index."""
     m = schema.messages.c
     due = sa.select(m.id).where(
         m.account_id == site.account_id,

@@ -57,8 +57,9 @@ def resolve_recipient(tenant_id: UUID, system: str, ref: str) -> Person | None:
 
 @hookspec
 def status_changed(tenant_id: UUID, change: StatusChange) -> None:
-    """Watch messages: each status, from the first one on. Called in the worker after the commit, at most once a change; what it
-    raises is logged.
+    """Watch messages: each status, from the first one on (of our answer to a STOP, START or HELP from its sending on).
+
+    Called in the worker after the commit, at most once a change; what it raises is logged.
 
     `change` has ids and words only: neither the text nor the number, nor what the carrier said. Changes of one message can come out
     of turn (`at` tells), and those that a process had still to tell when it died never come: who must not miss any takes callbacks.

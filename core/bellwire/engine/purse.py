@@ -70,7 +70,7 @@ class Purse:
         return self.wallet(config) is not None or not money.is_set(self._connection, config.id)
 
     def wallet(self, config: TenantConfig) -> Wallet | None:
-        """The tenant's balance, locked; None: no credit was set, and none is checked."""
+        """The tenant's balance, locked; None: no credit was set, and none is checked, or it is not open."""
         if not config.has_balance:
             return None
         if config.id not in self._wallets:
@@ -80,14 +80,8 @@ class Purse:
 
     def pay(self) -> None:
         """Write what was spent."""
-        charges = [
-            Charge(
-                id=new_id(), tenant_id=one.tenant_id, kind="charge", micros=-one.spent, currency=one.currency, messages=one.messages
-            )
-            for one in self._wallets.values()
-            if one is not None and one.messages
-        ]
-        money.move(self._connection, charges, self._now)
+        spent = [one.charge() for one in self._wallets.values() if one is not None and one.messages]
+        money.move(self._connection, spent, self._now)
 
 
 def unclaimed(accounts: Accounts, rows: Sequence[AnyRow]) -> list[Charge]:
